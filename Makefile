@@ -1,0 +1,92 @@
+# Tongda. `make demo` shows it, `make run` keeps it up, `make test` proves it.
+# Needs make and Python 3.11, 3.12 or 3.13; everything else goes into .venv from the hashed locks.
+
+.POSIX:
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+
+# A venv without a pip of its own is filled by the system's.
+PIP = $$(test -x $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
+PIP_FLAGS := -qq --no-input --disable-pip-version-check --root-user-action=ignore --only-binary :all: --require-hashes
+
+# A moved clone has scripts and paths that point to where it was: make its venv anew.
+ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/.place
+endif
+
+.PHONY: help install demo run test lint format bench lock docs clean
+
+help:
+	@echo "make demo [CAP=file] [AREA=code] [REPORT=en]   one warning, all the way through"
+	@echo "make run                           keep a gateway up until Ctrl-C"
+	@echo "make test                          lint, types, import rules, all tests"
+	@echo "make lint | format | bench [COUNT=n] | lock | docs | clean"
+
+install: $(VENV)/.run
+
+demo: $(VENV)/.run
+	@$(BIN)/tongda demo $(if $(CAP),--cap "$(CAP)") $(if $(AREA),--area "$(AREA)") $(if $(REPORT),--lang "$(REPORT)")
+
+run: $(VENV)/.run
+	@$(BIN)/tongda up
+
+bench: $(VENV)/.run
+	@$(BIN)/tongda bench sms --count $(or $(COUNT),100000)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: lint
+	$(BIN)/pytest -q -n 2 -m "not benchmark"
+	@echo "make test: lint, types, import rules and tests are good"
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format --quiet .
+
+docs: $(VENV)/.run
+	$(BIN)/python -m gateway.ops.settings_page > docs/settings.md
+
+# The build backend is locked too, so that installing the checkout itself fetches nothing.
+lock:
+	printf 'hatchling\neditables\n' | uv pip compile $(UV_FLAGS) pyproject.toml - -o requirements.lock
+	printf 'hatchling\neditables\n' | uv pip compile $(UV_FLAGS) --group dev -c requirements.lock pyproject.toml - -o requirements-dev.lock
+
+UV_FLAGS := --quiet --upgrade --universal --python-version 3.11 --only-binary :all: \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache coverage.html coverage.csv
+
+$(VENV)/.place:
+	@test -n "$(PYTHON)" || { echo "Tongda needs Python 3.11, 3.12 or 3.13: apt-get install python3" >&2; exit 1; }
+	@rm -rf $(VENV)
+	@echo "making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	|| { rm -rf $(VENV); $(PYTHON) -m pip --version >/dev/null 2>&1 && $(PYTHON) -m venv --without-pip $(VENV); } \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && echo "installing the Debian package python3-venv ..." && export DEBIAN_FRONTEND=noninteractive \
+	  && { apt-get -qq update || true; } && apt-get -qq -y install python3-venv >/dev/null \
+	  && rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); } \
+	|| { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: apt-get install python3-venv, then again" >&2; exit 1; }
+	@echo "$(CURDIR)" > $@
+
+$(VENV)/.run: requirements.lock pyproject.toml $(VENV)/.place
+	@echo "installing from requirements.lock ..."
+	@$(PIP) install $(PIP_FLAGS) -r requirements.lock
+	@$(PIP) install -qq --no-input --disable-pip-version-check --root-user-action=ignore --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@echo "installing from requirements-dev.lock ..."
+	@$(PIP) install $(PIP_FLAGS) -r requirements-dev.lock
+	@touch $@

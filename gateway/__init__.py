@@ -1,0 +1,1 @@
+"""Tongda, a multi-channel warning dissemination gateway."""

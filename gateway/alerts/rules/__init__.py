@@ -1,0 +1,1 @@
+"""The rules of lint, by what they look at. Each takes a context and adds findings to it."""

@@ -1,0 +1,82 @@
+"""Attachments and links (CAP 1.2, 3.2.2 web, 3.2.3 resource). Nothing is ever fetched here."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gateway.alerts.parse_info import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.alerts.model import Resource
+    from gateway.alerts.rules.context import Context
+
+_LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".lan", ".home.arpa")
+_WEB_SCHEMES = ("http", "https")
+
+
+def about_resources(context: Context) -> None:
+    """web, and every resource."""
+    for path, info in context.infos():
+        if info.web:
+            for code in judge_link(info.web):
+                context.found.add(code, f"{path}/web")
+        for number, resource in enumerate(info.resources, 1):
+            for code, where in _about(resource):
+                context.found.add(code, f"{path}/resource[{number}]/{where}")
+
+
+def _about(resource: Resource) -> Iterator[tuple[str, str]]:
+    content = None if resource.deref_uri is None else decoded(resource.deref_uri)
+    if resource.deref_uri is None and resource.uri is None:
+        yield "resource_without_content", "uri"
+    if resource.uri and resource.deref_uri is None:
+        yield from ((code, "uri") for code in judge_link(resource.uri))
+    if resource.deref_uri is not None:
+        yield ("resource_bad_base64" if content is None else "deref_uri_heavy"), "derefUri"
+    if content is not None:
+        yield from _about_content(resource, content)
+
+
+def _about_content(resource: Resource, content: bytes) -> Iterator[tuple[str, str]]:
+    if resource.size is not None and resource.size != len(content):
+        yield "resource_size_differs", "size"
+    # CAP's digest is a check against damage, not against an enemy.
+    digest = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+    if resource.digest and resource.digest.lower() != digest:
+        yield "resource_digest_mismatch", "digest"
+
+
+def judge_link(uri: str) -> list[str]:
+    """The codes of what is wrong with a link: not absolute http(s), or into a private place."""
+    try:
+        parts = urlsplit(uri)
+        host = parts.hostname or ""
+    except ValueError:
+        return ["uri_not_absolute"]
+    if parts.scheme == "file":
+        return ["uri_internal"]
+    if parts.scheme not in _WEB_SCHEMES or not host:
+        return ["uri_not_absolute"]
+    return ["uri_internal"] if is_internal(host) else []
+
+
+def is_internal(host: str) -> bool:
+    """Whether a host, by its name or address alone, is not on the public internet."""
+    name = host.lower().rstrip(".")
+    try:
+        return not ipaddress.ip_address(_numeric(name)).is_global
+    except ValueError:
+        return name == "localhost" or name.endswith(_LOCAL_NAMES) or "." not in name
+
+
+def _numeric(name: str) -> str | int:
+    # Browsers and libraries also take an address as one number: http://2130706433/ is 127.0.0.1.
+    try:
+        return int(name, 0)
+    except ValueError:
+        return name

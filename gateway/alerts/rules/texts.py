@@ -1,0 +1,181 @@
+"""Words: what must not stand in texts that are shown to people, and words that contradict the status."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gateway.alerts.language import is_tag, usual
+from gateway.alerts.model import Certainty, Severity, Status, Urgency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.alerts.model import Info
+    from gateway.alerts.rules.context import Context
+
+_HEADLINE_CHARACTERS = 160
+_LONG_TEXT = 8_000
+_ONE_LINE = frozenset({"event", "headline", "senderName", "contact", "areaDesc", "source", "valueName"})
+
+_LINE_BREAK = re.compile(r"[\r\n\x0b\x0c\x85\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+_BIDI_MARK = re.compile(r"[\u200e\u200f\u061c]")
+_ZERO_WIDTH = re.compile(r"[\u2060-\u2064\ufeff\u00ad]")
+_JOINER = re.compile(r"[\u200b-\u200d\u180e]")
+# Scripts that are written right to left, or need joiners and break opportunities to be set rightly.
+_COMPLEX = re.compile(r"[\u0590-\u1cff\ua800-\uabff\U0001f000-\U0001faff\u2600-\u27bf]")
+_HTML = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-zA-Z]{2,8}|#[0-9]{1,6}|#x[0-9a-fA-F]{1,6});")
+
+_NO_TEST = re.compile(
+    r"\b(?:not|no)\s+(?:a|an|part\s+of\s+an?)?\s*(?:test|drill|exercise)\b"
+    r"|\bno\s+es\s+(?:un\s+)?(?:simulacro|ejercicio)\b|\bkeine?\s+(?:übung|probe)\b"
+    r"|(?:不是|并非|非)(?:一次)?(?:演习|演练|测试|試驗|训练)|ではありません",
+    re.IGNORECASE,
+)
+_MARKS = (
+    "演练|演习|演習|測試|测试|试发|试播|训练|訓練|テスト|훈련|시험 ?방송",
+    r"\b(?:test|tests|testing|drill|simulacro|simulation|simulacre|probealarm|übung|probewarnung)\b",
+    r"\b(?:this is|only|for) an? exercise\b|\bejercicio\b|\bexercise message\b|\bexercice\b|\bучения\b",
+    r"\bnot an actual (?:alert|warning|emergency|event)\b",
+)
+_TEST_MARK = re.compile("|".join(_MARKS), re.IGNORECASE)
+# "Exercise caution" is what a real warning says.
+_EXERCISE = re.compile(
+    r"\bexercise\b(?!\s+(?:\w+\s+){0,2}(?:caution|care|restraint|vigilance|judge?ment|patience|outdoors?))",
+    re.IGNORECASE,
+)
+# In running text a single "test" is often innocent (tested water, a test of the dam's gates).
+_TEST_SENTENCE = re.compile(
+    "演练|演习|演習|此为测试|测试信息|测试消息|这是测试|試驗|訓練です|テストです"
+    r"|\b(?:this is|only|message is)\s+(?:only\s+)?an?\s+(?:\w+\s+)?(?:test|drill|exercise)\b"
+    r"|\btest (?:message|alert|warning)\b|\bexercise exercise\b|\bes un simulacro\b"
+    r"|\bnot an actual (?:alert|warning|emergency|event)\b",
+    re.IGNORECASE,
+)
+
+_WHERE = {
+    "event": (_TEST_MARK, _EXERCISE),
+    "headline": (_TEST_MARK, _EXERCISE),
+    "description": (_TEST_SENTENCE,),
+    "instruction": (_TEST_SENTENCE,),
+}
+
+
+def _words(info: Info) -> Iterator[tuple[str, str]]:
+    pairs = (
+        ("event", info.event),
+        ("headline", info.headline),
+        ("description", info.description),
+        ("instruction", info.instruction),
+        ("senderName", info.sender_name),
+        ("contact", info.contact),
+        ("audience", info.audience),
+    )
+    yield from ((name, text) for name, text in pairs if text)
+
+
+def _all_words(context: Context) -> Iterator[tuple[str, str]]:
+    alert = context.alert
+    for name, text in (("source", alert.source), ("note", alert.note), ("restriction", alert.restriction)):
+        if text:
+            yield f"alert/{name}", text
+    for path, info in context.infos():
+        yield from ((f"{path}/{name}", text) for name, text in _words(info))
+        for number, pair in enumerate(info.parameters, 1):
+            yield f"{path}/parameter[{number}]/valueName", pair.value_name
+            yield f"{path}/parameter[{number}]/value", pair.value
+    for path, area in context.areas():
+        yield f"{path}/areaDesc", area.area_desc
+
+
+def about_texts(context: Context) -> None:
+    """Characters, markup and lengths."""
+    for path, text in _all_words(context):
+        name = path.rpartition("/")[2]
+        for code in _strange_characters(text, name in _ONE_LINE):
+            context.found.add(code, path)
+        if len(text) > _LONG_TEXT:
+            context.found.add("text_very_long", path, f"the text has {len(text)} characters")
+    for path, info in context.infos():
+        _about_block(context, path, info)
+
+
+def _strange_characters(text: str, one_line: bool) -> Iterator[str]:
+    plain = _COMPLEX.search(text) is None
+    if one_line and _LINE_BREAK.search(text):
+        yield "line_break_in_line"
+    if _CONTROL.search(text):
+        yield "control_character"
+    if _BIDI.search(text) or (plain and _BIDI_MARK.search(text)):
+        yield "bidi_control"
+    if _ZERO_WIDTH.search(text) or (plain and _JOINER.search(text)):
+        yield "zero_width"
+    if _HTML.search(text):
+        yield "html_in_text"
+
+
+def _about_block(context: Context, path: str, info: Info) -> None:
+    found = context.found
+    if info.headline and len(info.headline) > _HEADLINE_CHARACTERS:
+        found.add(
+            "headline_long",
+            f"{path}/headline",
+            f"headline has {len(info.headline)} characters; 160 is the aim",
+        )
+    if info.headline and info.headline == info.description:
+        found.add("description_repeats_headline", f"{path}/description")
+    if info.description and info.description == info.instruction:
+        found.add("instruction_repeats_description", f"{path}/instruction")
+    if not info.contact:
+        found.add("contact_missing", f"{path}/contact")
+    unknown = (Urgency.UNKNOWN, Severity.UNKNOWN, Certainty.UNKNOWN)
+    values = (info.urgency, info.severity, info.certainty)
+    for name, value, none in zip(("urgency", "severity", "certainty"), values, unknown, strict=True):
+        if value == none:
+            found.add("unknown_value", f"{path}/{name}", f"{name} is Unknown, which CAP discourages")
+    for name, pairs in (("eventCode", info.event_codes), ("parameter", info.parameters)):
+        if any(not pair.value_name for pair in pairs):
+            found.add("value_name_empty", f"{path}/{name}")
+
+
+def about_drills(context: Context) -> None:
+    """Whether words and status agree on what is real."""
+    status = context.alert.status
+    for path, info in context.infos():
+        if status == Status.ACTUAL:
+            for name in _test_words(info):
+                context.found.add("test_words_in_actual", f"{path}/{name}")
+        elif status in (Status.TEST, Status.EXERCISE):
+            _about_drill(context, path, info)
+
+
+def _test_words(info: Info) -> Iterator[str]:
+    for name, text in _words(info):
+        claims = _NO_TEST.sub(" ", text)
+        patterns = _WHERE.get(name, ())
+        if any(pattern.search(claims) for pattern in patterns):
+            yield name
+
+
+def _about_drill(context: Context, path: str, info: Info) -> None:
+    texts = dict(_words(info))
+    for name, text in texts.items():
+        if _NO_TEST.search(text):
+            context.found.add("actual_words_in_test", f"{path}/{name}")
+    shown = [texts.get(name, "") for name in ("event", "headline", "description")]
+    if not any(_TEST_MARK.search(text) or _EXERCISE.search(text) for text in shown):
+        context.found.add("drill_unmarked", path)
+
+
+def about_languages(context: Context) -> None:
+    """The tags of the languages."""
+    for path, info in context.infos():
+        tag = info.language
+        if tag is None:
+            context.found.add("language_default", f"{path}/language")
+        elif is_tag(tag) and usual(tag) != tag:
+            same = usual(tag).lower() == tag.lower()
+            code = "language_case" if same else "language_odd"
+            context.found.add(code, f"{path}/language", f"language is {tag}; the usual tag is {usual(tag)}")

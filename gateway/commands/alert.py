@@ -1,0 +1,80 @@
+"""``tongda alert``: look at CAP files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from gateway.alerts.check import Checked, check
+from gateway.alerts.times import TimeRefused, read_time
+from gateway.alerts.xml import Limits
+
+if TYPE_CHECKING:
+    from gateway.alerts.model import Alert
+
+app = typer.Typer(no_args_is_help=True, help="Look at CAP files.")
+
+
+@app.callback()
+def _alert() -> None:
+    """Look at CAP files."""
+
+
+def _instant(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        return read_time(text).value
+    except TimeRefused as error:
+        raise typer.BadParameter(f"{error}, e.g. 2026-07-01T08:00:00+08:00") from None
+
+
+@app.command("check")
+def check_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CAP files, 1.0 to 1.2.")],
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Judge as of this time, e.g. 2026-07-01T08:00:00+08:00."),
+    ] = None,
+) -> None:
+    """Say what is wrong with CAP files: one JSON line each.
+
+    A line has file, verdict (ok, findings or refused), key (sender, identifier and sent, or null) and
+    findings (code, severity, path, message). The exit code is 2 where a file cannot be read, else 0.
+    """
+    now = _instant(at)
+    unread = 0
+    for path in files:
+        try:
+            data = _read(path)
+        except OSError as error:
+            typer.echo(f"{path}: cannot be read: {error.strerror or 'unknown reason'}", err=True)
+            unread += 1
+            continue
+        typer.echo(orjson.dumps(_line(path, check(data, now=now))))
+    if unread:
+        raise typer.Exit(2)
+
+
+def _read(path: Path) -> bytes:
+    # One byte more than the limit shows that a file is too large, however large it is.
+    with path.open("rb") as file:
+        return file.read(Limits().bytes + 1)
+
+
+def _line(path: Path, checked: Checked) -> dict[str, Any]:
+    alert = checked.parsed.alert if checked.parsed else None
+    return {
+        "file": str(path),
+        "verdict": checked.verdict,
+        "key": _key(alert) if alert else None,
+        "findings": checked.findings,
+    }
+
+
+def _key(alert: Alert) -> dict[str, str]:
+    return {"sender": alert.sender, "identifier": alert.identifier, "sent": alert.key.sent.isoformat()}

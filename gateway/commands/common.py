@@ -1,0 +1,90 @@
+"""What every command does the same way: read settings, find the services, end with one line."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from gateway.ops import ServiceRefused
+from gateway.ops.embedded import use
+from gateway.ops.interruption import Interruption
+from gateway.ops.log import setup
+from gateway.ops.postgres import EmbeddedPostgres
+from gateway.ops.services import services
+from gateway.settings import Settings, SettingsRefused, load_settings
+from gateway.store.faults import DATABASE_FAULTS, database_fault
+from gateway.store.migrate import upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gateway.desk.refused import DeskRefused
+
+
+REFUSED = 2
+"""Exit code of a command that could not do what it was asked."""
+
+
+_NOT_OF_THE_FILE = frozenset({"person", "role", "channels", "region"})
+"""Refusals of a draft that no other file would mend."""
+
+
+@contextlib.contextmanager
+def told(*refusals: type[Exception]) -> Iterator[None]:
+    """End with one line and exit code 2 where the body raises what a person can mend."""
+    expected: tuple[type[Exception], ...] = (SettingsRefused, ServiceRefused, *refusals)
+    try:
+        yield
+    except expected as error:
+        refuse(str(error))
+    except DATABASE_FAULTS as error:
+        refuse(database_fault(error))
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """End the body at the first Ctrl-C, SIGTERM or SIGHUP once it has cleaned up; exit code 128 + signal."""
+    with Interruption() as interruption:
+        try:
+            yield interruption
+        except KeyboardInterrupt:
+            raise typer.Exit(interruption.exit_code) from None
+
+
+def about(file: Path, error: DeskRefused) -> str:
+    """Return the desk's sentence with the file before it, unless it is about something else."""
+    return error.sentence if error.code in _NOT_OF_THE_FILE else f"{file}: {error.sentence}"
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End with one line and exit code 2."""
+    typer.echo(f"tongda: {sentence}", err=True)
+    raise typer.Exit(REFUSED)
+
+
+@contextlib.contextmanager
+def serving(**overrides: Any) -> Iterator[Settings]:  # noqa: ANN401 - as varied as the settings
+    """Yield the settings with both services running: those named, a running gateway's, or our own."""
+    settings = load_settings(**overrides)
+    with services(settings.state_dir, settings.database_url, settings.redis_url) as found:
+        yield settings.model_copy(update={"database_url": found.database_url, "redis_url": found.redis_url})
+
+
+@contextlib.contextmanager
+def database_url() -> Iterator[str]:
+    """Yield the database: the one named, a running gateway's, or the embedded one for the time."""
+    settings = load_settings()
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with use(EmbeddedPostgres(settings.state_dir)) as url:
+        upgrade(url)
+        yield url
+
+
+def log_as_set(settings: Settings) -> None:
+    """Send this process's log lines where the settings say."""
+    setup(settings.log.level, settings.log.format)

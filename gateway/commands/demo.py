@@ -1,0 +1,69 @@
+"""``tongda demo``: one warning, all the way through a synthetic county."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway.audience.area import AreaRefused
+from gateway.audience.county import CODE
+from gateway.commands.common import about, interruptible, refuse, told
+from gateway.coverage import LANGUAGES
+from gateway.demo.story import Story
+from gateway.desk.refused import DeskRefused
+from gateway.ops.log import setup
+from gateway.ops.places import temporary_state_dir
+from gateway.ops.services import services
+from gateway.settings import SettingsRefused
+from gateway.share import share
+from gateway.store.migrate import upgrade
+
+DEFAULT = "config/demo/rainstorm_orange.xml"
+
+Cap = Annotated[
+    Path | None, typer.Option("--cap", metavar="FILE", help="A CAP file; the packaged one if absent.")
+]
+Area = Annotated[
+    str | None,
+    typer.Option(
+        "--area", metavar="CODE", help="A region of the county instead of the file's area, e.g. 990101."
+    ),
+]
+
+
+Lang = Annotated[str, typer.Option("--lang", help="Language of the report, zh or en.")]
+
+
+def demo(cap: Cap = None, area: Area = None, lang: Lang = "zh") -> None:
+    """Draft, approve, release and measure one warning; nothing stays running."""
+    if lang not in LANGUAGES:
+        refuse(f"--lang {lang}: reports are written in {' and '.join(LANGUAGES)}")
+    path = cap or share(DEFAULT)
+    setup("warning", "text")
+    with interruptible() as interruption, told(AreaRefused):
+        data = _read(path)
+        state_dir = temporary_state_dir()
+        try:
+            with services(state_dir, durable=False) as found:
+                upgrade(found.database_url)
+                story = Story(Console(), state_dir, found, Path.cwd(), lang)
+                interruption.run(story.run(data, path.name, area))
+        except DeskRefused as error:
+            if error.code.startswith("area_") and area is None:
+                typer.echo(
+                    f"AREA=code lets the desk choose a region for it, for example AREA={CODE}.", err=True
+                )
+            refuse(about(path, error))
+        finally:
+            shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsRefused(f"{path}: {error.strerror}") from None

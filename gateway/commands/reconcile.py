@@ -1,0 +1,51 @@
+"""``tongda reconcile``: the relay and the reconciler; run as many as you like."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+import structlog
+
+from gateway.clock import SYSTEM
+from gateway.commands.common import log_as_set, serving, told
+from gateway.desk.office import open_office
+from gateway.desk.service import Desk
+from gateway.dispatch.reconciler import Reconciler
+from gateway.store.database import Database
+from gateway.store.faults import DATABASE_FAULTS
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def reconcile() -> None:
+    """Relay and sweep until SIGTERM."""
+    with told(), serving() as settings:
+        log_as_set(settings)
+        asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    async with Database(str(settings.database_url)) as database:
+        reconciler = Reconciler(database, str(settings.redis_url), every=settings.dispatch.reconcile_seconds)
+        desk = Desk(database, SYSTEM, open_office(settings))
+        task = asyncio.gather(reconciler.run(), _expire(desk, settings.dispatch.reconcile_seconds))
+        loop = asyncio.get_running_loop()
+        for which in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(which, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _expire(desk: Desk, every: float) -> None:
+    """Close alerts whose validity is over, for as long as the process lives."""
+    while True:
+        with contextlib.suppress(*DATABASE_FAULTS):
+            for alert in await desk.expire_due():
+                log.info("alert expired", alert=alert)
+        await asyncio.sleep(every)

@@ -1,0 +1,215 @@
+"""Draft and change alerts; used by :mod:`gateway.desk.service` inside its steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from gateway.alerts.model import Alert, Area, MsgType, Reference, ValuePair
+from gateway.audience.area import of_region
+from gateway.desk import compose, kinds
+from gateway.desk.refused import DeskRefused
+from gateway.desk.register import identifiers, insert, rewrite
+from gateway.desk.steps import alert_of, move
+from gateway.store import desk as store
+
+if TYPE_CHECKING:
+    from gateway.desk.compose import Changes, Fields
+    from gateway.desk.kinds import Kind
+    from gateway.desk.office import Office
+    from gateway.desk.steps import Step
+    from gateway.store.desk import AlertRow
+
+OPEN = ("draft", "submitted", "approved")
+
+
+async def from_cap(
+    step: Step, office: Office, came: Alert, data: bytes, mode: str, changes: Changes
+) -> AlertRow:
+    """Draft our message from one that came in; the same file twice is the same draft."""
+    key = compose.key_text(came)
+    await store.hold_name(step.connection, key)
+    if again := await store.alert_drafted_from(step.connection, key, mode):
+        if again.state == "draft" and again.original == data:
+            return again
+        what = "the same message" if again.original == data else "another message of the same number"
+        raise DeskRefused("known", f"{what} is in work or in force as alert {again.id} ({again.state})")
+    alert = await _with_changes(step, came, changes)
+    kind = kinds.find(office, alert, changes.hazard, changes.level)
+    alert = kinds.put(
+        office, compose.adopt(alert, office.settings.sender, step.now, office.settings.zone), kind
+    )
+    origin = {"original": data, "original_key": key}
+    if came.msg_type == MsgType.ALERT:
+        return await new_warning(step, office, alert, kind, mode, changes, **origin)
+    old = await store.released_from(step.connection, [compose.key_text(one) for one in came.references], mode)
+    if old is None:
+        raise DeskRefused(
+            "unknown_reference", f"this {came.msg_type} is about a message that was not released here"
+        )
+    if came.msg_type != MsgType.UPDATE:
+        raise DeskRefused(
+            "use_cancel", f"this {came.msg_type} is about alert {old.id}: cancel that one instead"
+        )
+    held = await step.hold(old.id)
+    return await _open_update(step, office, held, alert, kind, changes, **origin)
+
+
+async def new_warning(
+    step: Step,
+    office: Office,
+    alert: Alert,
+    kind: Kind,
+    mode: str,
+    changes: Changes,
+    **origin: Any,  # noqa: ANN401
+) -> AlertRow:
+    """Open a warning and draft its first alert."""
+    number = await insert(
+        step,
+        identifiers(office, step),
+        lambda name: alert.model_copy(update={"identifier": name}),
+        warning_id=await store.insert_warning(step.connection, kind.hazard, step.actor, step.now),
+        hazard=kind.hazard,
+        level=kind.level,
+        mode=mode,
+        author=step.actor,
+        plan={"channels": channels(office, mode, changes.channels), "authors": [step.actor]},
+        **origin,
+    )
+    step.record(
+        "draft",
+        number,
+        mode=mode,
+        level=kind.level,
+        level_from=kind.origin,
+        hazard=kind.hazard,
+        origin=origin.get("original_key", ""),
+    )
+    return await step.read(number)
+
+
+async def from_fields(step: Step, office: Office, fields: Fields, changes: Changes) -> AlertRow:
+    """Draft a warning that is written at the desk."""
+    kind = kinds.known(office, fields.hazard, fields.level)
+    areas = (await region_area(step, changes.region),) if changes.region else fields.areas
+    if not areas:
+        raise DeskRefused("area", "the warning has no area: name a region (--region)")
+    try:
+        info = kinds.info(office, fields.model_copy(update={"areas": areas}), kind)
+    except ValidationError as error:
+        raise DeskRefused("fields", _at_fault(error)) from None
+    zone, sender = office.settings.zone, office.settings.sender
+    alert = compose.write(fields, info, sender=sender, identifier="unassigned", now=step.now, zone=zone)
+    return await new_warning(step, office, kinds.put(office, alert, kind), kind, fields.mode, changes)
+
+
+async def edit(step: Step, office: Office, row: AlertRow, changes: Changes) -> AlertRow:
+    """Change an alert; it becomes a draft of the next version, and every signature is void."""
+    move(row, "edit")
+    if row.msg_type == MsgType.CANCEL and changes.beyond_words():
+        raise DeskRefused(
+            "cancel_fixed", "only the words of a Cancel change: it goes to whom the warning went"
+        )
+    alert = await _with_changes(step, alert_of(row), changes)
+    kind = kinds.known(office, changes.hazard or row.hazard, changes.level or row.level)
+    plan = {"channels": channels(office, row.mode, changes.channels)} if changes.channels is not None else {}
+    return await rewrite(
+        step, row, kinds.put(office, alert, kind), hazard=kind.hazard, level=kind.level, plan=plan
+    )
+
+
+async def open_update(step: Step, office: Office, row: AlertRow) -> AlertRow:
+    """Draft an Update that says what the released alert says, or return the one in work."""
+    return await _open_update(
+        step, office, row, alert_of(row), kinds.Kind(row.hazard, row.level), compose.NOTHING
+    )
+
+
+async def _open_update(
+    step: Step,
+    office: Office,
+    old: AlertRow,
+    alert: Alert,
+    kind: Kind,
+    changes: Changes,
+    **origin: Any,  # noqa: ANN401
+) -> AlertRow:
+    if (begun := await store.update_in_work(step.connection, old.id)) is not None and not origin:
+        return begun
+    if begun is not None:
+        raise DeskRefused("update_begun", f"alert {begun.id} is an Update of alert {old.id} in work already")
+    move(old, "update")
+    if old.msg_type == MsgType.CANCEL:
+        raise DeskRefused("state", f"alert {old.id} is a Cancel: draft a new warning instead")
+    references = await references_to(step, old.warning_id)
+    zone = office.settings.zone
+    number = await insert(
+        step,
+        identifiers(office, step),
+        lambda name: compose.follow(
+            alert, MsgType.UPDATE, references, identifier=name, now=step.now, zone=zone
+        ),
+        warning_id=old.warning_id,
+        hazard=kind.hazard,
+        level=kind.level,
+        mode=old.mode,
+        author=step.actor,
+        supersedes=old.id,
+        plan={"channels": channels(office, old.mode, changes.channels), "authors": [step.actor]},
+        **origin,
+    )
+    step.record("draft", number, update_of=old.id, origin=origin.get("original_key", ""))
+    return await step.read(number)
+
+
+async def references_to(step: Step, warning_id: int) -> list[Reference]:
+    """Return references to all messages of the warning that left the desk and have not expired."""
+    alerts = [alert_of(row) for row in await store.sent_and_valid(step.connection, warning_id, step.now)]
+    return [Reference(sender=alert.sender, identifier=alert.identifier, sent=alert.sent) for alert in alerts]
+
+
+def channels(office: Office, mode: str, wanted: tuple[str, ...] | None) -> list[str]:
+    """Return the channels to send on, all that have a route for the mode unless some are wanted."""
+    offered = office.channels(mode)
+    if not offered:
+        raise DeskRefused("channels", f"no channel has a {mode} route: set one in [channels.NAME.{mode}]")
+    if wanted is None:
+        return offered
+    if unknown := sorted(set(wanted) - set(offered)):
+        raise DeskRefused(
+            "channels", f"channel {unknown[0]} has no {mode} route: one of {', '.join(offered)}"
+        )
+    if not wanted:
+        raise DeskRefused("channels", "name at least one channel")
+    return sorted(set(wanted))
+
+
+async def region_area(step: Step, code: str) -> Area:
+    """Return the area of a region that the desk chooses by its code."""
+    padded = code.ljust(12, "0")
+    name = await store.region_name(step.connection, padded)
+    if name is None:
+        raise DeskRefused("region", f"there is no region {code}")
+    ((value_name, value),) = of_region(padded).geocodes
+    return Area(area_desc=name, geocodes=(ValuePair(value_name=value_name, value=value),))
+
+
+async def _with_changes(step: Step, alert: Alert, changes: Changes) -> Alert:
+    if changes.region is not None:
+        changes = changes.model_copy(update={"areas": (await region_area(step, changes.region),)})
+    try:
+        return compose.changed(alert, changes)
+    except LookupError:
+        raise DeskRefused("language", f"the alert has no text in language {changes.language}") from None
+    except ValidationError as error:
+        raise DeskRefused("fields", _at_fault(error)) from None
+
+
+def _at_fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    # The only pattern of free text in the model is what XML can write.
+    control = first["type"] == "string_pattern_mismatch"
+    said = "has a control character, which XML cannot write: take it out" if control else first["msg"]
+    return f"{'.'.join(map(str, first['loc']))}: {said}"

@@ -1,0 +1,200 @@
+"""The moment an alert leaves the desk: everything is compared once more, then the engine takes over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway import audience
+from gateway.alerts.language import tag_of
+from gateway.alerts.model import Alert, MsgType, ResponseType, Urgency
+from gateway.alerts.write import write as write_xml
+from gateway.desk import compose
+from gateway.desk.drafting import references_to
+from gateway.desk.freeze import digest_of, facts_of, languages_of
+from gateway.desk.refused import DeskRefused
+from gateway.desk.register import identifiers, insert
+from gateway.desk.steps import alert_of, move
+from gateway.dispatch.contents import CONFIRM
+from gateway.dispatch.plan import NothingToSendError, Opening, open_release
+from gateway.store import desk as store
+
+if TYPE_CHECKING:
+    from gateway.desk.office import Office
+    from gateway.desk.steps import Step
+    from gateway.dispatch.contents import Texts
+    from gateway.store.desk import AlertRow
+
+ENDS = {MsgType.UPDATE: "update", MsgType.CANCEL: "cancel"}
+"""What a follower does to the alert that it supersedes."""
+
+
+class Released(NamedTuple):
+    """A release as the desk reports it."""
+
+    id: int
+    reference: str
+    deliveries: dict[str, int]
+    """Planned deliveries by channel; empty where the release was there already."""
+
+
+async def leave(step: Step, office: Office, row: AlertRow) -> Released:
+    """Release an approved alert inside the step; the caller has checked who asks for it."""
+    if row.state == "submitted":  # say what is missing rather than that it cannot be done
+        await check_signed(step, office, row)
+    move(row, "release")
+    await check_unchanged(step, row)
+    check_routes(office, row)
+    await check_signed(step, office, row)
+    alert = alert_of(row)
+    if row.supersedes is not None:
+        await supersede(step, row)
+    opened = await _open(step, office, row)
+    await step.change(row, "release", xml=write_xml(alert))
+    step.record("release", row.id, digest=row.digest, release=opened.reference, deliveries=opened.deliveries)
+    if alert.msg_type != MsgType.CANCEL:
+        await prepare_cancel(step, office, row)
+    return opened
+
+
+async def check_unchanged(step: Step, row: AlertRow) -> None:
+    """Refuse unless what lies in the database is what was signed, target by target, and still valid."""
+    assert row.target_list_id is not None
+    if row.expires <= step.now:
+        raise DeskRefused(
+            "expired", f"alert {row.id} ended at {row.expires.isoformat()}: it cannot be sent any more"
+        )
+    targets = await store.target_list(step.connection, row.target_list_id)
+    alert = alert_of(row)
+    same = (
+        await audience.verify_digest(step.connection, row.target_list_id)
+        and digest_of(row, targets) == row.digest
+        and (alert.identifier, alert.sent, alert.expires) == (row.identifier, row.sent, row.expires)
+    )
+    if not same:
+        raise DeskRefused("changed", f"alert {row.id} is not what was approved: edit and submit it again")
+
+
+def check_routes(office: Office, row: AlertRow) -> None:
+    """Refuse where a channel of the signed plan has lost its route: fewer people would be reached."""
+    assert row.plan is not None
+    if lost := sorted(set(row.plan["channels"]) - set(office.channels(row.mode))):
+        raise DeskRefused(
+            "route", f"channel {lost[0]} has no {row.mode} route any more: edit and submit again"
+        )
+
+
+async def check_signed(step: Step, office: Office, row: AlertRow) -> None:
+    """Refuse unless enough people who may approve have signed this very digest."""
+    have = {one.person for one in await step.signed(row)}
+    need = await needed(step, office, row)
+    if len(have) < need:
+        raise DeskRefused(
+            "approvals",
+            f"alert {row.id} needs {need} approvers who may approve at this moment, and has {len(have)}",
+        )
+
+
+async def needed(step: Step, office: Office, row: AlertRow) -> int:
+    """Return how many approvers it takes: by the policy of today, and never fewer than were announced."""
+    assert row.plan is not None
+    assert row.target_list_id is not None
+    targets = await store.target_list(step.connection, row.target_list_id)
+    return max(int(row.plan["approvers"]), office.policy.needed(row.level, row.msg_type, targets.count))
+
+
+async def _open(step: Step, office: Office, row: AlertRow) -> Released:
+    assert row.plan is not None
+    assert row.texts is not None
+    assert row.digest is not None
+    assert row.target_list_id is not None
+    opening = Opening(
+        alert_id=row.id,
+        warning_id=row.warning_id,
+        mode=row.mode,
+        lane=row.plan["lane"],
+        digest=row.digest,
+        target_list_id=row.target_list_id,
+        texts=in_order(row.texts, languages_of(alert_of(row))),
+        resend_unknown=row.plan["resend_unknown"],
+        expires=row.expires,
+        released_by=step.actor,
+        channels=row.plan["channels"],
+        rates=office.rates(row.mode),
+        first=row.msg_type == MsgType.CANCEL,
+        reference=row.plan["reference"],
+    )
+    try:
+        return Released(*await open_release(step.connection, opening))
+    except NothingToSendError as error:
+        raise DeskRefused("nobody", str(error)) from None
+
+
+def in_order(texts: Texts, languages: list[str]) -> Texts:
+    """Return the texts in the order of the alert's languages, which the database does not keep.
+
+    Who wants a language that the alert does not speak gets the first one.
+    """
+    return {
+        channel: {key: spoken[key] for tag in languages for key in (tag, tag + CONFIRM) if key in spoken}
+        for channel, spoken in texts.items()
+    }
+
+
+async def supersede(step: Step, row: AlertRow) -> None:
+    """End the alert that this one replaces: its state, its release, and its prepared Cancel."""
+    assert row.supersedes is not None
+    old = await step.read(row.supersedes)
+    action = ENDS[MsgType(row.msg_type)]
+    await step.change(old, action)
+    await store.stop_release(step.connection, old.id)
+    step.record(action, old.id, by=row.id)
+    if action == "update":
+        await drop_cancel(step, old)
+
+
+async def drop_cancel(step: Step, old: AlertRow) -> None:
+    """Withdraw the prepared Cancel of an alert that is no longer in force."""
+    cancel = await store.prepared_cancel(step.connection, old.id)
+    if cancel is not None and cancel.state != "released":
+        await step.change(cancel, "withdraw")
+        step.record("withdraw", cancel.id, reason=f"alert {old.id} is no longer in force")
+
+
+async def prepare_cancel(step: Step, office: Office, row: AlertRow) -> int:
+    """Write the Cancel of a released alert, ready to be submitted: same people, same channels."""
+    zone = office.settings.zone
+    references = await references_to(step, row.warning_id)
+
+    def made(identifier: str) -> Alert:
+        follower = compose.follow(
+            alert_of(row), MsgType.CANCEL, references, identifier=identifier, now=step.now, zone=zone
+        )
+        return cancel_words(follower, office, row)
+
+    number = await insert(
+        step,
+        identifiers(office, step),
+        made,
+        warning_id=row.warning_id,
+        hazard=row.hazard,
+        level=row.level,
+        mode=row.mode,
+        author=row.author,
+        supersedes=row.id,
+        target_list_id=row.target_list_id,
+        plan={"channels": (row.plan or {})["channels"], "authors": []},
+    )
+    step.record("prepare_cancel", number, of=row.id)
+    return number
+
+
+def cancel_words(alert: Alert, office: Office, row: AlertRow) -> Alert:
+    """Return the alert with the words that take it back, in each of its languages."""
+    old = alert_of(row)
+    infos = []
+    for language in languages_of(alert):
+        facts = facts_of(old, row.level, language)
+        words = office.templates.cancel_text(facts, office.settings.zone)
+        over = {"response_types": (ResponseType.ALL_CLEAR,), "urgency": Urgency.PAST, "resources": ()}
+        infos += [info.model_copy(update=words | over) for info in alert.infos if tag_of(info) == language]
+    return alert.model_copy(update={"infos": tuple(infos)})

@@ -1,0 +1,97 @@
+"""Who must agree before a warning leaves the desk: ``config/approval.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+Step = Literal["draft", "approve", "release", "cancel"]
+
+
+class PolicyError(ValueError):
+    """The policy file cannot be used; the text names the file and the entry."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Approvers(_Strict):
+    """Distinct approvers needed for each colour level."""
+
+    blue: PositiveInt
+    yellow: PositiveInt
+    orange: PositiveInt
+    red: PositiveInt
+
+
+class CancelRule(_Strict):
+    """What taking a warning back needs."""
+
+    approvers: NonNegativeInt = 1
+    release_on_approval: bool = True
+
+
+class Roles(_Strict):
+    """Roles that may take each step."""
+
+    draft: frozenset[str] = frozenset({"author"})
+    approve: frozenset[str] = Field(default=frozenset({"approver"}), min_length=1)
+    release: frozenset[str] = Field(default=frozenset({"releaser", "approver"}), min_length=1)
+    cancel: frozenset[str] = Field(default=frozenset({"author", "approver", "releaser"}), min_length=1)
+
+
+class Crowd(_Strict):
+    """Above so many recipients, so many further approvers."""
+
+    above: PositiveInt
+    further: PositiveInt = 1
+
+
+class Policy(_Strict):
+    """The approval policy of one desk."""
+
+    approvers: Approvers
+    cancel: CancelRule = CancelRule()
+    roles: Roles = Roles()
+    crowd: tuple[Crowd, ...] = ()
+
+    @property
+    def known_roles(self) -> frozenset[str]:
+        """The roles that a person may have: those that may take a step, and the auditor, who only reads."""
+        steps = self.roles
+        return steps.draft | steps.approve | steps.release | steps.cancel | {"auditor"}
+
+    def needed(self, level: str, msg_type: str, count: int) -> int:
+        """Return how many distinct approvers an alert for ``count`` recipients needs.
+
+        A Cancel needs no further ones for its crowd: it goes to whom the warning went.
+        """
+        if msg_type == "Cancel":
+            return self.cancel.approvers
+        base: int = getattr(self.approvers, level)
+        return base + sum(limit.further for limit in self.crowd if count > limit.above)
+
+    def allows(self, step: Step, roles: Collection[str]) -> bool:
+        """Return whether a person with these roles may take the step."""
+        return not getattr(self.roles, step).isdisjoint(roles)
+
+
+def load_policy(path: Path) -> Policy:
+    """Read the policy; raises :class:`PolicyError` with the file and the entry to mend."""
+    try:
+        return Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise PolicyError(f"{path}: {place}: {first['msg']}") from None

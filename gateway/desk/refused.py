@@ -1,0 +1,18 @@
+"""The one way in which the desk says no."""
+
+from __future__ import annotations
+
+
+class DeskRefused(Exception):
+    """The step was not taken and nothing was changed.
+
+    Attributes:
+        code: Stable word for programs, e.g. ``author_approves``.
+        sentence: What is wrong and the way out, for the person at the desk.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        """Keep the code and the sentence."""
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence

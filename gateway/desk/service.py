@@ -1,0 +1,286 @@
+"""The desk's steps, one method and one transaction each; see the package docstring."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.alerts.findings import Refused
+from gateway.alerts.model import MsgType
+from gateway.alerts.parse import parse
+from gateway.desk import drafting, leaving, submission
+from gateway.desk.checks import check_status
+from gateway.desk.compose import NOTHING, Changes, Fields
+from gateway.desk.leaving import Released
+from gateway.desk.refused import DeskRefused
+from gateway.desk.steps import SYSTEM, Step, authors_of, step
+from gateway.store import desk as store
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from gateway.clock import Clock
+    from gateway.desk.office import Office
+    from gateway.desk.policy import Step as Right
+    from gateway.store.database import Database
+    from gateway.store.desk import AlertRow, Approval, Person, ReleaseRow
+
+
+_LOGIN = re.compile(r"[\w.@+-]{1,64}")
+
+
+class Signed(NamedTuple):
+    """What an approval led to."""
+
+    alert: AlertRow
+    have: int
+    need: int
+    released: Released | None = None
+    """Where the policy lets the last approval of a Cancel send it."""
+
+
+class Sheet(NamedTuple):
+    """An alert with everything that an approver looks at."""
+
+    alert: AlertRow
+    signatures: list[Approval]
+    need: int | None
+    """Approvers needed; None before it is submitted."""
+    recipients: int | None
+    release: ReleaseRow | None
+    cancel: AlertRow | None
+    """The Cancel that was prepared, if any."""
+
+
+class Desk:
+    """Draft, submit, approve, release, correct and take back warnings.
+
+    Every method takes the login of the person who asks. Asked twice it returns the same thing
+    again or refuses; it raises :class:`gateway.desk.refused.DeskRefused` where the step cannot be
+    taken, and then nothing has changed.
+    """
+
+    def __init__(self, database: Database, clock: Clock, office: Office) -> None:
+        """Keep what the steps need; nothing is read yet."""
+        self.database = database
+        self.clock = clock
+        self.office = office
+
+    def _step(self, actor: str) -> AbstractAsyncContextManager[Step]:
+        return step(self.database, actor, self.clock.now(), self.office.policy)
+
+    async def set_person(self, person: Person, by: str = SYSTEM) -> None:
+        """Add somebody to the desk, or replace what that person may do."""
+        if not _LOGIN.fullmatch(person.login):
+            raise DeskRefused("login", "a login is 1 to 64 letters, digits or . _ @ + -")
+        if not person.name.strip() or not person.name.isprintable():
+            raise DeskRefused("name", "a name is one line of text and not empty")
+        if unknown := sorted(set(person.roles) - self.office.policy.known_roles):
+            known = ", ".join(sorted(self.office.policy.known_roles))
+            raise DeskRefused("roles", f"there is no role {unknown[0]!r}: one of {known}")
+        async with self._step(by) as one:
+            await store.set_person(one.connection, person)
+            one.record("person", f"person {person.login}", roles=list(person.roles), active=person.active)
+
+    async def draft_from_cap(
+        self, data: bytes, author: str, mode: str = "live", changes: Changes = NOTHING
+    ) -> AlertRow:
+        """Draft our message from a CAP message that came in.
+
+        Args:
+            data: The file as it came; kept untouched beside the draft.
+            author: Login of the author.
+            mode: ``live`` or ``drill``; the file's status must fit.
+            changes: What the desk decides otherwise from the start, e.g. ``Changes(region=code)``.
+        """
+        try:
+            came = parse(data).alert
+        except Refused as error:
+            raise DeskRefused("not_cap", f"not a usable CAP message: {error}") from None
+        check_status(came, mode)
+        async with self._step(author) as one:
+            await one.may("draft")
+            return await drafting.from_cap(one, self.office, came, data, mode, changes)
+
+    async def draft(self, fields: Fields, author: str, changes: Changes = NOTHING) -> AlertRow:
+        """Draft a warning that is written at the desk."""
+        async with self._step(author) as one:
+            await one.may("draft")
+            return await drafting.from_fields(one, self.office, fields, changes)
+
+    async def edit(self, alert_id: int, author: str, changes: Changes) -> AlertRow:
+        """Change a draft, or a submitted or approved alert, which then is a draft again and unsigned."""
+        async with self._step(author) as one:
+            row = await one.hold(alert_id)
+            await one.may(_right(row))
+            return await drafting.edit(one, self.office, row, changes)
+
+    async def submit(self, alert_id: int, author: str) -> AlertRow:
+        """Check the draft, freeze people, texts and plan, and ask for approval."""
+        seen = (await self.show(alert_id)).alert
+        if seen.state in {"submitted", "approved"}:
+            return seen
+        chosen = await submission.resolve(self.database, seen)
+        async with self._step(author) as one:
+            row = await one.hold(alert_id)
+            await one.may(_right(row))
+            if row.version != seen.version:
+                raise DeskRefused("changed", f"alert {alert_id} was changed meanwhile: look at it again")
+            if row.state in {"submitted", "approved"}:
+                return row
+            return await submission.submit(one, self.office, row, chosen)
+
+    async def approve(self, alert_id: int, digest: str, person: str) -> Signed:
+        """Sign what the approver saw, named by its digest."""
+        async with self._step(person) as one:
+            row = await one.hold(alert_id)
+            await _may_sign(one, row, digest)
+            need = await leaving.needed(one, self.office, row)
+            if row.state == "submitted":
+                await _sign(one, row)
+            elif person not in {signed.person for signed in await one.signed(row)}:
+                raise DeskRefused(
+                    "state", f"alert {row.id} is {row.state} already: no further approval is needed"
+                )
+            have = len(await one.signed(row))
+            if row.state != "submitted" or have < need:
+                return Signed(row, have, need)
+            row = await one.change(row, "approve", approved_at=one.now)
+            released = await self._release_at_once(one, row)
+            return Signed(await one.read(row.id), have, need, released)
+
+    async def reject(self, alert_id: int, digest: str, person: str, reason: str) -> AlertRow:
+        """Send a submitted or approved alert back to its author with a reason."""
+        if not reason.strip():
+            raise DeskRefused("reason", "say why, so that the author can mend it")
+        async with self._step(person) as one:
+            row = await one.hold(alert_id)
+            await _may_sign(one, row, digest)
+            await store.sign(one.connection, row.id, digest, person, "reject", reason, one.now)
+            void = {"digest": None, "texts": None, "submitted_at": None, "approved_at": None}
+            row = await one.change(row, "reject", version=row.version + 1, **void)
+            one.record("reject", row.id, digest=digest, reason=reason)
+            return row
+
+    async def release(self, alert_id: int, person: str) -> Released:
+        """Send an approved alert; a second call returns the release that the first one made."""
+        async with self._step(person) as one:
+            row = await one.hold(alert_id)
+            await one.may("release")
+            if done := await store.release_of(one.connection, row.id):
+                return Released(done.id, done.reference, {})
+            return await leaving.leave(one, self.office, row)
+
+    async def update(self, alert_id: int, author: str) -> AlertRow:
+        """Draft an Update of a released alert; it says the same until it is edited."""
+        async with self._step(author) as one:
+            row = await one.hold(alert_id)
+            await one.may("draft")
+            return await drafting.open_update(one, self.office, row)
+
+    async def cancel(self, alert_id: int, person: str) -> AlertRow:
+        """Submit the Cancel that was prepared when the alert was released, and return it."""
+        async with self._step(person) as one:
+            row = await one.hold(alert_id)
+            await one.may("cancel")
+            prepared = await store.prepared_cancel(one.connection, row.id)
+            if prepared is None or row.state not in {"released", "cancelled"}:
+                raise DeskRefused(
+                    "state", f"alert {row.id} is {row.state}: only a released one can be cancelled"
+                )
+            if prepared.state != "draft":
+                return prepared
+            plan = prepared.plan or {}
+            plan |= {"authors": sorted({*plan["authors"], person})}
+            await store.change_alert(one.connection, prepared.id, author=person, plan=plan)
+            submitted = await submission.submit(one, self.office, await one.read(prepared.id), None)
+            if submitted.state == "approved":
+                await self._release_at_once(one, submitted)
+            return await one.read(prepared.id)
+
+    async def withdraw(self, alert_id: int, person: str) -> AlertRow:
+        """Give up an alert that was not released; a prepared Cancel stays as long as its warning stands."""
+        async with self._step(person) as one:
+            row = await one.hold(alert_id)
+            await one.may(_right(row))
+            if row.state == "withdrawn":
+                return row
+            if row.msg_type == MsgType.CANCEL:
+                raise DeskRefused(
+                    "cancel_kept", "the Cancel stays ready while its warning stands: reject it instead"
+                )
+            row = await one.change(row, "withdraw")
+            one.record("withdraw", row.id)
+            return row
+
+    async def expire_due(self) -> list[int]:
+        """Close every alert whose validity is over; return their numbers. Safe to call at any time."""
+        async with self.database.begin() as connection:
+            due = await store.overdue(connection, self.clock.now())
+        return [number for number in due if await self._expire(number)]
+
+    async def _expire(self, alert_id: int) -> bool:
+        async with self._step(SYSTEM) as one:
+            row = await one.hold(alert_id)
+            if row.expires > one.now or row.state not in store.UNFINISHED:
+                return False
+            await one.change(row, "expire")
+            one.record("expire", row.id)
+            return True
+
+    async def _release_at_once(self, one: Step, row: AlertRow) -> Released | None:
+        if row.msg_type != MsgType.CANCEL or not self.office.policy.cancel.release_on_approval:
+            return None
+        return await leaving.leave(one, self.office, row)
+
+    async def show(self, alert_id: int) -> Sheet:
+        """Return an alert with its signatures, release and prepared Cancel."""
+        async with self.database.begin() as connection:
+            row = await store.alert(connection, alert_id)
+            if row is None:
+                raise DeskRefused("no_alert", f"there is no alert {alert_id}")
+            signed = await store.signatures(connection, row.id, row.digest) if row.digest else []
+            targets = await store.target_list(connection, row.target_list_id) if row.target_list_id else None
+            return Sheet(
+                alert=row,
+                signatures=signed,
+                need=(row.plan or {}).get("approvers"),
+                recipients=targets.count if targets else None,
+                release=await store.release_of(connection, row.id),
+                cancel=await store.prepared_cancel(connection, row.id),
+            )
+
+    async def alerts(self, state: str | None = None, limit: int = 50) -> list[AlertRow]:
+        """Return the latest alerts, newest first."""
+        async with self.database.begin() as connection:
+            return await store.list_alerts(connection, state, limit)
+
+    async def people(self) -> list[Person]:
+        """Return everybody who works at the desk."""
+        async with self.database.begin() as connection:
+            return await store.list_people(connection)
+
+
+def _right(row: AlertRow) -> Right:
+    return "cancel" if row.msg_type == MsgType.CANCEL else "draft"
+
+
+async def _may_sign(one: Step, row: AlertRow, digest: str) -> None:
+    await one.may("approve")
+    if one.actor in authors_of(row):
+        raise DeskRefused(
+            "author_approves",
+            f"{one.actor} wrote, changed or submitted alert {row.id}: another person approves it",
+        )
+    if row.digest is None:
+        raise DeskRefused("state", f"alert {row.id} is {row.state}: it waits for nobody's approval")
+    if row.digest != digest:
+        raise DeskRefused("stale", f"alert {row.id} is not what you saw any more: look at it again")
+    if row.expires <= one.now:
+        raise DeskRefused("expired", f"alert {row.id} ended at {row.expires.isoformat()}")
+
+
+async def _sign(one: Step, row: AlertRow) -> None:
+    assert row.digest is not None
+    if await store.sign(one.connection, row.id, row.digest, one.actor, "approve", "", one.now):
+        one.record("approve", row.id, digest=row.digest)

@@ -1,0 +1,1 @@
+"""BACK: reports of providers, devices and persons, normalised and durable in the ledger."""

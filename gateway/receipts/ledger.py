@@ -1,0 +1,272 @@
+"""The recorder: facts of the send path, written in groups, durable before they are acknowledged.
+
+A process has one :class:`Ledger`. Workers hand it attempts and receipts as they happen; it
+writes everything that has gathered within ``interval`` in one transaction (COPY to the
+append-only tables, then one projection of the merged facts) and only then tells the senders.
+While the database is away facts stay in memory, nothing is acknowledged, and the senders' own
+windows hold the rest back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import structlog
+import tenacity
+
+from channels.base import Accepted, Proof, Rejected, Retry, Throttled, Unknown
+from gateway.receipts.matching import Known, Told, match
+from gateway.store import ledger as store
+from gateway.store.database import REFUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import asyncpg
+
+    from channels.base import Outcome, Report, Sink
+    from gateway.receipts.matching import Matched
+    from gateway.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+LARGEST_FLUSH = 20_000
+"""Attempts that one transaction takes; bounds its time and memory."""
+
+MOST_WAITING = 100_000
+"""Reports kept while the database is away; more are not taken and, unacknowledged, will be told again."""
+
+OUTCOMES: dict[type, str] = {
+    Accepted: "accepted",
+    Rejected: "rejected",
+    Retry: "retry",
+    Throttled: "throttled",
+    Unknown: "unknown",
+}
+"""How ``attempts.outcome`` names each outcome."""
+
+
+class Attempt(NamedTuple):
+    """One outcome of one delivery, with the lease under which it was sent."""
+
+    delivery: int
+    channel: str
+    try_: int
+    batch: int
+    token: int
+    submitted_at: datetime
+    answered_at: datetime
+    outcome: Outcome
+    again: bool
+    """Whether the delivery may be sent once more although a copy may have arrived."""
+
+
+class _Attempts(NamedTuple):
+    attempts: Sequence[Attempt]
+    durable: Callable[[], None]
+
+
+class _Reports(NamedTuple):
+    told: Sequence[Told]
+    durable: Callable[[], None]
+
+
+class Ledger:
+    """Group commit for attempts and receipts; an async context manager on one loop."""
+
+    def __init__(self, database: Database, *, interval: float = 0.01) -> None:
+        """``interval`` is the longest time in seconds that a fact waits for its transaction."""
+        self._database = database
+        self._interval = interval
+        self._attempts: list[_Attempts] = []
+        self._reports: list[_Reports] = []
+        self._waiting = 0
+        self._known = Known()
+        self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        """Start the writer."""
+        self._task = asyncio.create_task(self._write(), name="ledger")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Write what has gathered and stop."""
+        self._closing = True
+        self._wake.set()
+        self._hurry.set()
+        await self._task
+
+    def record(self, attempts: Sequence[Attempt], durable: Callable[[], None]) -> None:
+        """Take outcomes; ``durable`` is called on this loop once they are written."""
+        self._known.remember(attempts)
+        self._attempts.append(_Attempts(attempts, durable))
+        self._wake.set()
+
+    def sink(self, channel: str, source: str = "provider", mode: str = "live") -> Sink:
+        """Return where a route puts its reports; ``source`` is provider, device or person."""
+
+        def take(reports: Sequence[Report], acknowledge: Callable[[], None]) -> None:
+            if self._waiting > MOST_WAITING:
+                log.warning("reports are left to be told again: too many wait", channel=channel)
+                return
+            self._waiting += len(reports)
+            now = datetime.now(UTC)
+            self._reports.append(
+                _Reports([Told(channel, source, now, report, mode) for report in reports], acknowledge)
+            )
+            self._wake.set()
+
+        return take
+
+    def hurry(self) -> None:
+        """Write at once what has gathered: somebody waits for it."""
+        self._hurry.set()
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            if not self._closing:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), self._interval)
+            self._wake.clear()
+            self._hurry.clear()
+            attempts, reports = self._take()
+            await self._flush(attempts, reports)
+            if self._attempts or self._reports:
+                self._wake.set()
+            elif self._closing:
+                return
+
+    def _take(self) -> tuple[list[_Attempts], list[_Reports]]:
+        taken, rows = 0, 0
+        while taken < len(self._attempts) and rows < LARGEST_FLUSH:
+            rows += len(self._attempts[taken].attempts)
+            taken += 1
+        attempts, self._attempts = self._attempts[:taken], self._attempts[taken:]
+        reports, self._reports = self._reports, []
+        self._waiting = 0
+        return attempts, reports
+
+    async def _flush(self, attempts: list[_Attempts], reports: list[_Reports]) -> None:
+        if not attempts and not reports:
+            return
+        try:
+            await self._commit_surely(attempts, reports)
+        except REFUSED as error:
+            # One fact that PostgreSQL cannot store must not hold up all others: find it by halves.
+            if len(attempts) + len(reports) == 1:
+                log.exception("fact cannot be stored and is dropped", error=type(error).__name__, alarm=True)
+            else:
+                half = len(attempts) // 2, len(reports) // 2
+                await self._flush(attempts[: half[0]], reports[: half[1]])
+                await self._flush(attempts[half[0] :], reports[half[1] :])
+                return
+        for durable in [group.durable for group in attempts] + [group.durable for group in reports]:
+            try:
+                durable()
+            except Exception:
+                # One sender that cannot be told must not end the writer, which all others wait for.
+                log.exception("a sender could not be told that its facts are durable")
+
+    async def _commit_surely(self, attempts: list[_Attempts], reports: list[_Reports]) -> None:
+        """Commit; while the database is away, or for whatever else but the facts' own fault, try again."""
+        made = [attempt for group in attempts for attempt in group.attempts]
+        told = [one for group in reports for one in group.told]
+        async for trial in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_not_exception_type(REFUSED),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
+            before_sleep=_tell,
+            reraise=True,
+        ):
+            with trial:
+                await self._commit(made, told)
+
+    async def _commit(self, made: Sequence[Attempt], told: Sequence[Told]) -> None:
+        async with self._database.raw() as connection, connection.transaction():
+            facts = Facts()
+            rows = [row for attempt in made for row in facts.attempt(attempt)]
+            matched, parked = await match(connection, told, self._known)
+            await store.append(connection, rows, [one.row() for one in matched], parked)
+            await prove(connection, matched, facts)
+            await store.project(connection, facts.merged.values())
+
+
+def _tell(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("ledger waits for the database", error=type(error).__name__, tries=state.attempt_number)
+
+
+class Facts:
+    """The facts of one flush, merged for each delivery."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.merged: dict[int, store.Fact] = {}
+
+    def add(self, fact: store.Fact) -> None:
+        """Merge a fact: the higher state wins, refunds add up, the earlier time stays."""
+        before = self.merged.get(fact.delivery)
+        if before:
+            fact = store.Fact(
+                fact.delivery,
+                max(before.state, fact.state),
+                before.refund + fact.refund,
+                max(before.parts, fact.parts),
+                before.delivered_at or fact.delivered_at,
+                before.confirmed_at or fact.confirmed_at,
+                max(before.token, fact.token),
+            )
+        self.merged[fact.delivery] = fact
+
+    def attempt(self, attempt: Attempt) -> list[tuple[Any, ...]]:
+        """Merge what an attempt proves and return its ledger rows, one for each part."""
+        outcome = attempt.outcome
+        refs: Sequence[str] = ("",)
+        code = ""
+        if isinstance(outcome, Accepted):
+            refs = outcome.refs or refs
+            self.add(store.Fact(attempt.delivery, Proof.ACCEPTED, 0, len(refs), None, None))
+        else:
+            code = outcome.code
+            self.add(_refused(attempt))
+        name = OUTCOMES[type(outcome)]
+        delivery, channel, try_, batch, token, submitted_at, answered_at, *_ = attempt
+        return [
+            (delivery, channel, try_, part, batch, token, name, ref, code, submitted_at, answered_at)
+            for part, ref in enumerate(refs, 1)
+        ]
+
+
+def _refused(attempt: Attempt) -> store.Fact:
+    if isinstance(attempt.outcome, Rejected):
+        state, refund = Proof.REJECTED, 1
+    elif isinstance(attempt.outcome, Unknown):
+        state, refund = (Proof.PLANNED if attempt.again else Proof.UNKNOWN), 0
+    else:
+        state, refund = Proof.PLANNED, 1
+    return store.Fact(attempt.delivery, state, refund, 1, None, None, attempt.token)
+
+
+async def prove(connection: asyncpg.Connection, matched: Sequence[Matched], facts: Facts) -> None:
+    """Merge what receipts prove; a message of several parts is delivered only when each part is."""
+    several = {
+        one.delivery
+        for one in matched
+        if one.parts > 1 and one.told.source == "provider" and one.state >= Proof.DELIVERED
+    }
+    incomplete = several
+    if several:
+        # All that this transaction changes is held at once: two of them must not wait for each other.
+        await store.hold(connection, list(facts.merged.keys() | {one.delivery for one in matched}))
+        incomplete = several - await store.whole(connection, list(several))
+    for one in matched:
+        if one.state >= Proof.DELIVERED and one.delivery in incomplete and one.told.source == "provider":
+            continue
+        reached = one.told.received_at if one.state >= Proof.DELIVERED else None
+        confirmed = reached if one.state == Proof.CONFIRMED else None
+        facts.add(store.Fact(one.delivery, one.state, 0, 1, reached, confirmed))

@@ -1,0 +1,75 @@
+"""Connections to PostgreSQL: SQLAlchemy for ordinary queries, asyncpg for the send path."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import asyncpg
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+AWAY: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    # The driver's own word for a connection that was cut in the middle of an exchange.
+    asyncpg.InternalClientError,
+)
+"""Errors that say the database is away or busy: the same work may be tried again."""
+
+REFUSED: tuple[type[Exception], ...] = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""Errors that say these very values cannot be stored: trying again is of no use."""
+
+
+def make_engine(url: str, **options: Any) -> AsyncEngine:  # noqa: ANN401 - SQLAlchemy's own
+    """Return an engine for ``postgresql://...``; the driver is asyncpg."""
+    return create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), **options)
+
+
+class Database:
+    """One process's connections; use as an async context manager."""
+
+    def __init__(self, url: str, *, size: int = 5) -> None:
+        """``size`` bounds each of the two pools."""
+        self.url = url
+        self.size = size
+
+    async def __aenter__(self) -> Self:
+        """Open the pools; raises OSError or asyncpg's error where the server does not answer."""
+        self.engine = make_engine(self.url, pool_size=self.size, pool_pre_ping=True)
+        self.pool: asyncpg.Pool = await asyncpg.create_pool(self.url, min_size=0, max_size=self.size)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self.pool.close()
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: commits at the end, rolls back on an exception."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def raw(self) -> AsyncIterator[asyncpg.Connection]:
+        """One asyncpg connection, outside any transaction."""
+        async with self.pool.acquire() as connection:
+            yield connection

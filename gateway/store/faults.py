@@ -1,0 +1,24 @@
+"""Say in one sentence why the database could not serve a command."""
+
+from __future__ import annotations
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+
+DATABASE_FAULTS: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    SQLAlchemyError,
+)
+
+
+def database_fault(error: Exception) -> str:
+    """Return what happened and the way out, without an address, a password or a statement."""
+    cause = getattr(error, "orig", None) or error
+    root = cause.__cause__ if isinstance(cause.__cause__, asyncpg.PostgresError) else cause
+    if isinstance(root, asyncpg.UndefinedTableError):
+        return "the database has no tables yet: start the gateway once with 'tongda up'"
+    if isinstance(root, OSError):
+        return f"the database does not answer: {root.strerror or type(root).__name__}"
+    return f"the database refuses: {type(root).__name__}; check TONGDA_DATABASE_URL and the server's log"

@@ -1,0 +1,95 @@
+"""Put the application together: routes, limits, and the runner with its deadlines."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gateway.clock import SYSTEM
+from gateway.ops.keys import confirm_key
+from gateway.receipts.callback import LARGEST
+from gateway.web import callbacks, confirm, guard, health
+from gateway.web.state import DURABLE_WITHIN, STATE, Keys, State
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from gateway.clock import Clock
+    from gateway.settings import Settings
+    from gateway.store.database import Database
+    from gateway.web.state import Sinks
+
+HEADERS_WITHIN = 10.0
+"""Seconds in which a request's headers must have come whole, and that an idle connection is kept."""
+STOP_WITHIN = 10.0
+"""Seconds that requests under way get to end when the server stops."""
+
+
+def keys_of(settings: Settings) -> Keys:
+    """Return the live keys; makes the confirm key if there is none yet."""
+    old = (key.get_secret_value().encode() for key in settings.secrets.old_confirm_keys)
+    callback_keys = {
+        channel: tuple(key.get_secret_value().encode() for key in keys)
+        for channel, keys in settings.secrets.callback_keys.items()
+    }
+    return Keys((confirm_key(settings), *old), callback_keys)
+
+
+def make_app(
+    settings: Settings,
+    database: Database,
+    redis: Redis,
+    sink: Sinks,
+    clock: Clock = SYSTEM,
+    *,
+    durable_within: float = DURABLE_WITHIN,
+) -> web.Application:
+    """Return the application.
+
+    Args:
+        settings: keys and the desk's time zone are taken from here.
+        database: open, for the application's life.
+        redis: only asked whether it answers.
+        sink: gives the sink of (channel, source): ``ledger.sink``.
+        clock: for timestamps of callbacks and expiry.
+        durable_within: seconds to wait for a report to be durable.
+    """
+    app = web.Application(middlewares=[guard.tell, guard.keep_quiet], client_max_size=LARGEST)
+    app[STATE] = State(keys_of(settings), database, redis, sink, clock, settings.desk.zone, durable_within)
+    app.on_response_prepare.append(guard.secure)
+    if settings.web.base_url.startswith("https://"):
+        app.on_response_prepare.append(_demand_tls)
+    app.add_routes(
+        [
+            web.get("/healthz", health.alive),
+            web.get("/readyz", health.ready),
+            web.post("/receipts/{channel:[a-z][a-z0-9_]{0,31}}", callbacks.take),
+            web.get("/c/{token:[0-9A-Za-z]{1,64}}", confirm.look),
+            web.post("/c/{token:[0-9A-Za-z]{1,64}}", confirm.press),
+        ]
+    )
+    return app
+
+
+def make_runner(app: web.Application, *, headers_within: float = HEADERS_WITHIN) -> web.AppRunner:
+    """Return the runner; a connection that has not sent whole headers in time is closed.
+
+    aiohttp's keep-alive timer runs from the connection's start and is not moved by single bytes,
+    so it is the deadline for headers too. Bodies have their own, where they are read.
+    """
+    logging.getLogger("aiohttp.server").addFilter(guard.not_their_mistake)
+    return web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=headers_within,
+        lingering_time=2.0,
+        shutdown_timeout=STOP_WITHIN,
+        max_line_size=4096,
+        max_field_size=8190,
+    )
+
+
+async def _demand_tls(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Strict-Transport-Security"] = guard.HSTS

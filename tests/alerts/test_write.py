@@ -1,0 +1,172 @@
+"""The writer: whatever the model can hold comes back as it was."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from gateway.alerts.geometry import plain, read_polygon, write_polygon
+from gateway.alerts.model import (
+    Alert,
+    Area,
+    Category,
+    Certainty,
+    Circle,
+    Info,
+    MsgType,
+    Reference,
+    Resource,
+    ResponseType,
+    Scope,
+    Severity,
+    Status,
+    Urgency,
+    ValuePair,
+    is_word,
+)
+from gateway.alerts.parse import parse
+from gateway.alerts.write import write
+
+SCHEMA = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "schemas" / "CAP-v1.2.xsd"
+
+FIRST = datetime(1, 1, 3)  # noqa: DTZ001 - the offset is drawn apart
+LAST = datetime(9999, 12, 28)  # noqa: DTZ001 - the offset is drawn apart
+CHARACTERS = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")).filter(
+    lambda c: c not in "\ufffe\uffff" and ord(c) & 0xFFFE != 0xFFFE
+) | st.sampled_from("\n\t\r<>&\"'暴雨 ")
+texts = st.text(CHARACTERS, max_size=20).map(str.strip)
+lines = texts.filter(bool)
+maybe = st.none() | lines
+words = lines.filter(is_word)
+items = texts.map(lambda text: text.replace('"', ""))
+times = st.builds(
+    lambda moment, minutes: moment.replace(tzinfo=timezone(timedelta(minutes=minutes)) if minutes else UTC),
+    st.datetimes(FIRST, LAST).map(lambda moment: moment.replace(microsecond=0)),
+    st.integers(-14 * 60, 14 * 60),
+)
+pairs = st.lists(st.builds(ValuePair, value_name=texts, value=texts), max_size=2).map(tuple)
+degrees = st.floats(-90, 90)
+rings = (
+    st.lists(st.tuples(degrees, st.floats(-180, 180)), min_size=3, max_size=6)
+    .map(lambda points: (*points, points[0]))
+    .filter(lambda ring: read_polygon(write_polygon(ring))[0] is not None)
+)
+circles = st.builds(Circle, lat=degrees, lon=st.floats(-180, 180), radius_km=st.floats(0, 20_000))
+feet = st.none() | st.decimals(-1000, 60_000, allow_nan=False, places=3)
+
+
+def some(strategy):
+    return st.lists(strategy, max_size=2).map(tuple)
+
+
+areas = st.builds(
+    Area,
+    area_desc=texts,
+    polygons=some(rings),
+    circles=some(circles),
+    geocodes=pairs,
+    altitude=feet,
+    ceiling=feet,
+    unusable_polygons=some(st.sampled_from(["1,2 3,4", "1;2", "91,1 92,2 93,1 91,1"])),
+    unusable_circles=some(st.sampled_from(["1,2", "1,2 -3", "x"])),
+    extensions=st.just(()),
+)
+resources = st.builds(
+    Resource,
+    resource_desc=texts,
+    mime_type=lines,
+    size=st.none() | st.integers(0, 10**9),
+    uri=maybe,
+    deref_uri=st.sampled_from([None, "aGVsbG8="]),
+    digest=maybe,
+    extensions=st.just(()),
+)
+infos = st.builds(
+    Info,
+    language=st.sampled_from([None, "zh-CN", "en", "bo", "x-0"]),
+    categories=st.lists(st.sampled_from(Category), min_size=1, max_size=2).map(tuple),
+    event=texts,
+    response_types=some(st.sampled_from(ResponseType)),
+    urgency=st.sampled_from(Urgency),
+    severity=st.sampled_from(Severity),
+    certainty=st.sampled_from(Certainty),
+    audience=maybe,
+    event_codes=pairs,
+    effective=st.none() | times,
+    onset=st.none() | times,
+    expires=st.none() | times,
+    sender_name=maybe,
+    headline=maybe,
+    description=maybe,
+    instruction=maybe,
+    web=maybe,
+    contact=maybe,
+    parameters=pairs,
+    resources=some(resources),
+    areas=some(areas),
+    extensions=st.just(()),
+)
+alerts = st.builds(
+    Alert,
+    identifier=words,
+    sender=words,
+    sent=times,
+    status=st.sampled_from(Status),
+    msg_type=st.sampled_from(MsgType),
+    source=maybe,
+    scope=st.sampled_from(Scope),
+    restriction=maybe,
+    addresses=some(items),
+    codes=some(texts),
+    note=maybe,
+    references=some(st.builds(Reference, sender=words, identifier=words, sent=times)),
+    malformed_references=some(st.sampled_from(["x", "a,b", "a,b,yesterday"])),
+    incidents=some(items),
+    infos=some(infos),
+    signatures=st.just(()),
+    extensions=st.just(()),
+)
+
+
+@given(alerts)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+def test_every_alert_comes_back_as_it_was(alert):
+    data = write(alert)
+    assert parse(data).alert == alert
+    assert Alert.model_validate_json(alert.model_dump_json()) == alert
+
+
+@pytest.fixture(scope="module")
+def schema():
+    if not SCHEMA.is_file():
+        pytest.skip("no corpus beside the checkout: ../shared/corpus")
+    return etree.XMLSchema(etree.parse(SCHEMA))
+
+
+def test_a_message_of_ours_is_valid(alert, schema):
+    schema.assertValid(etree.fromstring(write(alert)))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_are_written_without_an_exponent_and_without_loss(number):
+    assert "e" not in plain(number)
+    assert float(plain(number)) == number
+
+
+def test_a_carriage_return_survives(alert):
+    (info,) = alert.infos
+    two_lines = alert.model_copy(update={"infos": (info.model_copy(update={"description": "a\r\nb\rc"}),)})
+    assert parse(write(two_lines)).alert == two_lines
+
+
+def test_the_model_refuses_what_xml_cannot_carry():
+    for character in ("\x00", "\x01", "\ufffe"):
+        with pytest.raises(ValueError, match="pattern"):
+            ValuePair(value_name=f"a{character}b", value="")

@@ -1,0 +1,274 @@
+"""The checker is worth what it finds: each kind of wrong is done by hand, and must be named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from gateway.receipts.confirm import make_token
+from gateway.store.database import Database
+from tests.faults.checker import check
+from tests.faults.evidence import Acknowledged, Entry, Evidence, read_tables
+from tests.faults.village import address, open_desk, release, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PERSONAL, FIRST, SECOND = 0, 1, 2
+LINK = "http://127.0.0.1:8080/c/"
+GIVEN = {
+    "channels": {"sms": {"kind": "smpp", "live": {"host": "127.0.0.1", "system_id": "invented"}}},
+    "desk": {"signature": "示范"},
+}
+
+
+async def finish(url: str) -> None:
+    """Write by hand what the engine would have written: three messages accepted and delivered."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("UPDATE batches SET state = 'done'")
+        await connection.execute(
+            "INSERT INTO attempts SELECT id, 'sms', 1, 1, batch_id, 1, 'accepted', 'ref' || id, '', "
+            "now(), now() FROM deliveries"
+        )
+        await connection.execute(
+            "INSERT INTO receipts SELECT id, 'sms', 'ref' || id, 8, 'provider', '', now(), now(), '' "
+            "FROM deliveries"
+        )
+        await connection.execute(
+            "UPDATE deliveries SET state = 8, copies = 1, tries = 1, delivered_at = now()"
+        )
+        await connection.execute("UPDATE counters SET state = 8")
+        await connection.execute("UPDATE releases SET state = 'closed', closed_at = now()")
+    finally:
+        await connection.close()
+
+
+async def ledger_of(url: str) -> list[Entry]:
+    """What the provider would have received."""
+    tables = await read_tables(url)
+    texts = tables["releases"][0]["texts"]["sms"]
+    entries = []
+    for row in sorted(tables["deliveries"], key=lambda row: row["id"]):
+        text = texts[row["text_key"]]["text"].replace("\ufffc", LINK + make_token(row["id"], b"invented"))
+        entries.append(Entry("sms", row["address"], text, f"ref{row['id']}", datetime.now(UTC)))
+    return entries
+
+
+@pytest.fixture
+async def good(database_url: str) -> tuple[str, list[Entry]]:
+    """A release of three messages at which there is nothing to find."""
+    async with Database(database_url, size=2) as database:
+        await settle(database, 3, responsible=1)
+        await release(await open_desk(database, GIVEN), "orange")
+    await finish(database_url)
+    return database_url, await ledger_of(database_url)
+
+
+async def tamper(url: str, statement: str) -> None:
+    """Do what no program of ours may: the guards of the database are out of the way."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SET session_replication_role = replica")
+        await connection.execute("ALTER TABLE deliveries DROP CONSTRAINT ck_deliveries_two_copies")
+        await connection.execute(
+            "ALTER TABLE deliveries DROP CONSTRAINT uq_deliveries_release_id_target_id_channel"
+        )
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def found(url: str, ledger: list[Entry], **more) -> set[str]:
+    evidence = Evidence(await read_tables(url), ledger, read_at=datetime.now(UTC), **more)
+    return {violation.invariant for violation in check(evidence)}
+
+
+COLUMNS = "release_id, target_id, batch_id, channel, region, address, text_key, state, copies, delivered_at"
+ONE = "id = (SELECT max(id) FROM deliveries)"
+BAD_ROWS = {
+    "a delivery is missing": ("I1", f"DELETE FROM deliveries WHERE {ONE}"),
+    "a target has two deliveries": (
+        "I1",
+        (f"INSERT INTO deliveries ({COLUMNS}) SELECT {COLUMNS} FROM deliveries WHERE {ONE}"),
+    ),
+    "a delivery goes to an address that was not frozen": (
+        "I1",
+        f"UPDATE deliveries SET address = '8619900000009' WHERE {ONE}",
+    ),
+    "a closed release has an open delivery": (
+        "I1",
+        f"UPDATE deliveries SET state = 2, delivered_at = NULL WHERE {ONE}",
+    ),
+    "a delivery lies in a foreign batch": ("I1", f"UPDATE deliveries SET batch_id = 0 WHERE {ONE}"),
+    "a delivery counts three copies": ("I3", f"UPDATE deliveries SET copies = 3 WHERE {ONE}"),
+    "an approval is missing": ("I4", "DELETE FROM approvals WHERE person = 'invented-first'"),
+    "the author signed": (
+        "I4",
+        "UPDATE approvals SET person = 'invented-author' WHERE person = 'invented-first'",
+    ),
+    "an approval is for another digest": ("I4", "UPDATE approvals SET digest = 'other'"),
+    "an approval came after the release": ("I4", "UPDATE approvals SET at = at + interval '1 hour'"),
+    "the signer was no approver": ("I4", "UPDATE people SET roles = '{author}'"),
+    "the approved words were changed": (
+        "I4",
+        "UPDATE alerts SET content = jsonb_set(content, '{note}', '\"x\"') WHERE msg_type = 'Alert'",
+    ),
+    "a target was added after the seal": (
+        "I4",
+        (
+            "INSERT INTO targets (list_id, contact_id, region, role, language, addresses) "
+            "SELECT list_id, 999, region, role, language, '{}' FROM targets LIMIT 1"
+        ),
+    ),
+    "a target's role was changed": ("I4", "UPDATE targets SET role = 'informant'"),
+    "the release holds longer than the alert": (
+        "I4",
+        "UPDATE releases SET expires = expires + interval '1 hour'",
+    ),
+    "an audit record was edited": ("I6", "UPDATE audit SET actor = 'other' WHERE seq = 2"),
+    "an audit record was removed": ("I6", "DELETE FROM audit WHERE seq = 2"),
+    "the end of the audit log was cut": (
+        "I6",
+        "DELETE FROM audit WHERE seq >= (SELECT max(seq) - 1 FROM audit)",
+    ),
+    "a state is higher than its facts": (
+        "I7",
+        f"UPDATE deliveries SET state = 10, confirmed_at = now() WHERE {ONE}",
+    ),
+    "a state is lower than its facts": (
+        "I7",
+        f"UPDATE deliveries SET state = 5, delivered_at = NULL WHERE {ONE}",
+    ),
+    "proof without a time": ("I7", f"UPDATE deliveries SET delivered_at = NULL WHERE {ONE}"),
+    "a receipt of another delivery counts": (
+        "I7",
+        "UPDATE receipts SET delivery_id = (SELECT max(id) FROM deliveries)",
+    ),
+    "a first try after the expiry": (
+        "I8",
+        "UPDATE attempts SET submitted_at = (SELECT expires + interval '1 ms' FROM releases)",
+    ),
+    "a counter is one too many": ("I9", "UPDATE counters SET count = count + 1"),
+    "a counter is missing": ("I9", "DELETE FROM counters"),
+    "a batch crashes again and again in silence": ("I11", "UPDATE batches SET crashes = 3"),
+    "a lease was lost in silence": ("I11", "UPDATE attempts SET outcome = 'unknown', code = 'lease lost'"),
+}
+
+
+def lose(ledger: list[Entry]) -> list[Entry]:
+    return ledger[:-1]
+
+
+def double(ledger: list[Entry]) -> list[Entry]:
+    return [*ledger, ledger[-1]._replace(ref="again")]
+
+
+def swap(ledger: list[Entry]) -> list[Entry]:
+    first, second = ledger[FIRST], ledger[SECOND]
+    return [ledger[PERSONAL], first._replace(ref=second.ref), second._replace(ref=first.ref)]
+
+
+BAD_LEDGERS: dict[str, tuple[set[str], Callable[[list[Entry]], list[Entry]]]] = {
+    "a message never arrived": ({"I2"}, lose),
+    "a message arrived twice": ({"I3"}, double),
+    "a stranger got a message": (
+        {"I4"},
+        lambda ledger: [*ledger, ledger[0]._replace(address=address(99), ref="other")],
+    ),
+    "a word is missing": (
+        {"I2", "I5"},
+        lambda ledger: [*ledger[:-1], ledger[-1]._replace(text=ledger[-1].text[:-1])],
+    ),
+    "a link is another person's": (
+        {"I2", "I5"},
+        lambda ledger: [
+            ledger[0]._replace(text=ledger[0].text.partition(LINK)[0] + LINK + make_token(77, b"invented")),
+            *ledger[1:],
+        ],
+    ),
+    "a receipt belongs to somebody else's message": ({"I7"}, swap),
+    "a message arrived long after the expiry": (
+        {"I8"},
+        lambda ledger: [one._replace(at=one.at + timedelta(hours=2)) for one in ledger],
+    ),
+}
+
+
+async def test_it_finds_nothing_where_all_is_well(good):
+    url, ledger = good
+    assert await found(url, ledger) == set()
+
+
+@pytest.mark.parametrize("wrong", BAD_ROWS)
+async def test_it_finds_what_is_wrong_in_the_database(good, wrong):
+    url, ledger = good
+    invariant, statement = BAD_ROWS[wrong]
+    await tamper(url, statement)
+    assert invariant in await found(url, ledger)
+
+
+@pytest.mark.parametrize("wrong", BAD_LEDGERS)
+async def test_it_finds_what_is_wrong_at_the_provider(good, wrong):
+    url, ledger = good
+    invariants, change = BAD_LEDGERS[wrong]
+    assert await found(url, change(ledger)) == invariants
+
+
+async def test_it_finds_a_message_that_left_after_the_release_was_stopped(good):
+    url, ledger = good
+    await tamper(
+        url,
+        "INSERT INTO audit SELECT max(seq) + 1, now() - interval '1 minute', 'x', 'cancel', "
+        "'alert ' || (SELECT alert_id FROM releases), '{}', '', '' FROM audit",
+    )
+    assert await found(url, ledger) == {"I6", "I8"}
+
+
+async def test_a_second_copy_is_explained_by_a_lost_answer_and_a_third_by_nothing(good):
+    url, ledger = good
+    await tamper(
+        url,
+        "INSERT INTO attempts SELECT delivery_id, channel, try + 1, 1, batch_id, token, 'unknown', '', "
+        "'timeout', submitted_at, answered_at FROM attempts",
+    )
+    assert await found(url, double(ledger)) == set()
+    assert await found(url, double(double(ledger))) == {"I3"}
+
+
+async def test_an_unknown_of_a_red_alert_that_was_not_sent_again_is_a_loss(good):
+    url, ledger = good
+    await tamper(
+        url,
+        f"DELETE FROM receipts WHERE delivery_id = (SELECT max(id) FROM deliveries); "
+        f"UPDATE attempts SET outcome = 'unknown', ref = '' WHERE delivery_{ONE}; "
+        f"UPDATE deliveries SET state = 3, delivered_at = NULL WHERE {ONE}; "
+        "UPDATE counters SET count = count - 1; "
+        "INSERT INTO counters SELECT release_id, channel, region, 3, 1 FROM counters",
+    )
+    assert await found(url, lose(ledger)) == {"I2"}
+
+
+@pytest.mark.parametrize(
+    ("claimed", "expected"),
+    [
+        (Acknowledged(receipts={"sms": 3}), set()),
+        (Acknowledged(receipts={"sms": 4}), {"I13"}),
+        (Acknowledged(rows=frozenset({("alerts", "id", 999)})), {"I13"}),
+    ],
+)
+async def test_it_misses_what_was_acknowledged_and_is_gone(good, claimed, expected):
+    url, ledger = good
+    assert await found(url, ledger, acknowledged=claimed) == expected
+
+
+async def test_a_lost_lease_that_the_log_tells_of_is_no_violation(good):
+    url, ledger = good
+    await tamper(url, "UPDATE attempts SET outcome = 'unknown', code = 'lease lost', try = 2")
+    batch = (await read_tables(url))["batches"][0]["id"]
+    said = [{"event": "lease expired", "batch": batch}]
+    assert "I11" in await found(url, ledger)
+    assert "I11" not in await found(url, ledger, logs=said)

@@ -1,0 +1,49 @@
+"""A release that is taken back or expires in the middle of sending."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.store.database import Database
+from tests.faults import village
+from tests.faults.checker import DELIVERED, EXPIRED, SUPPRESSED
+from tests.faults.harness import UNFINISHED, UNPROVEN, House
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+
+ROUTE = {"rate": 400, "window": 60}
+
+
+async def test_w4_nothing_leaves_for_the_first_time_once_a_cancel_has_taken_it_back(house: House):
+    """W4: 2,000 messages at 400/s, cancelled after a quarter; the Cancel itself reaches everybody."""
+    await house.open(2_000, route=ROUTE, latency=0.1)
+    await house.release("orange")
+    house.reconciler()
+    house.worker()
+    await house.until_received(500)
+    async with Database(house.url, size=2) as database:
+        desk = await village.open_desk(database, house.given)
+        alert = await house.number("SELECT alert_id FROM releases")
+        assert alert is not None
+        prepared = await desk.cancel(alert, village.PEOPLE[2].login)
+        await desk.approve(prepared.id, str(prepared.digest), village.PEOPLE[1].login)
+    await house.until_none(UNFINISHED)
+    await house.until_none(f"{UNPROVEN} + (SELECT count(*) FROM releases WHERE state = 'open')")
+    verdict = await house.verdict("W4")
+    assert not verdict.violations
+    assert verdict.states[DELIVERED] >= 2_500
+    assert verdict.states[SUPPRESSED] > 500
+
+
+async def test_t3_nothing_leaves_for_the_first_time_after_the_expiry(house: House):
+    """T3: 4,000 messages at 200/s for a warning that holds for 12 s."""
+    await house.open(4_000, route=ROUTE | {"rate": 200}, latency=0.1)
+    house.reconciler()
+    house.worker()
+    await house.release("orange", valid=12)
+    await house.until_none(UNFINISHED)
+    await house.until_none(UNPROVEN)
+    verdict = await house.verdict("T3")
+    assert not verdict.violations
+    assert verdict.states[EXPIRED] > 1_000
+    assert verdict.states[DELIVERED] > 200

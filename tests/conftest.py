@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from gateway.ops.places import temporary_state_dir
 from gateway.ops.postgres import EmbeddedPostgres
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus"
 TEMPLATE = "tongda_template"
+
+# How long an example takes is the machine's affair. One seed makes a red run red for everybody;
+# `pytest --hypothesis-profile search` looks further.
+settings.register_profile(
+    "tongda", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("search", settings.get_profile("tongda"), derandomize=False, max_examples=1000)
+settings.load_profile("tongda")
 
 
 def run_aside(work: Coroutine[Any, Any, Any]) -> None:

@@ -19,7 +19,7 @@ from gateway.audience import codes, shapes
 from gateway.audience.area import AreaRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from gateway.audience.area import AreaSpec
     from gateway.audience.shapes import Shape
@@ -90,7 +90,7 @@ def locate(
     code_hits, code_findings = _by_codes(area.geocodes, regions, code_lists)
     inside, outside_findings = _split(drawn, regions)
     shape = shapely.union_all([one.geometry for one in inside]) if inside else None
-    shape_hits, share_findings = _by_shape(shape, regions, share) if shape is not None else ([], [])
+    shape_hits, share_findings = _by_shape(inside, shape, regions, share) if shape is not None else ([], [])
     if not code_hits and shape is None:
         raise _lost(area, regions, drawn)
     words = [
@@ -188,16 +188,14 @@ def _points(regions: Iterable[Region]) -> list[shapely.Geometry]:
 
 
 def _by_shape(
-    shape: shapely.Geometry, regions: Sequence[Region], share: float
+    inside: Sequence[Shape], shape: shapely.Geometry, regions: Sequence[Region], share: float
 ) -> tuple[list[RegionHit], list[Finding]]:
+    """Reach what any of the shapes touches, so that a further shape never takes a region away."""
     hits, findings = [], []
     shaped = [region for region in regions if region.geometry is not None and region.level in _SHAPED]
-    tree = shapely.STRtree(_polygons(shaped))
-    for index in sorted(tree.query(shape, predicate="intersects").tolist()):
+    for index in _meet(inside, _polygons(shaped), _touches):
         region = shaped[index]
-        covered, touched = _cover(shape, region.geometry)
-        if not touched:
-            continue
+        covered = _covered(shape, region.geometry)
         if covered >= share:
             hits.append(_hit(region, f"the shape covers {_percent(covered)} of it"))
         else:
@@ -207,25 +205,39 @@ def _by_shape(
             findings.append(Finding("share_too_small", "info", region.code, words))
     reached = _with_below(hits, regions)
     villages = [region for region in regions if region.level == "village" and region.lon is not None]
-    points = shapely.STRtree(_points(villages))
-    inside = sorted(points.query(shape, predicate="intersects").tolist())
     hits += [
         _hit(villages[index], "its point lies inside the shape")
-        for index in inside
+        for index in _meet(inside, _points(villages))
         if villages[index].code not in reached
     ]
     return hits, findings
+
+
+def _meet(
+    inside: Sequence[Shape],
+    places: Sequence[shapely.Geometry],
+    truly: Callable[[shapely.Geometry, shapely.Geometry], bool] = lambda *_: True,
+) -> list[int]:
+    """Return the numbers of the places that one of the shapes meets, in order."""
+    pairs = shapely.STRtree(places).query([one.geometry for one in inside], predicate="intersects")
+    return sorted(
+        {int(place) for one, place in zip(*pairs, strict=True) if truly(inside[one].geometry, places[place])}
+    )
 
 
 def _hit(region: Region, reason: str) -> RegionHit:
     return RegionHit(region.code, region.name, region.level, reason, whole=False)
 
 
-def _cover(shape: shapely.Geometry, polygon: shapely.Geometry) -> tuple[float, bool]:
-    """Return the covered share of a polygon, and whether that is more than a common border."""
-    overlap = float(shapely.area(shapely.intersection(shape, polygon)))
+def _touches(shape: shapely.Geometry, polygon: shapely.Geometry) -> bool:
+    """Whether they share more than a common border."""
     least = _TOUCH * min(float(shapely.area(shape)), float(shapely.area(polygon)))
-    return overlap / float(shapely.area(polygon)), overlap > least
+    return float(shapely.area(shapely.intersection(shape, polygon))) > least
+
+
+def _covered(shape: shapely.Geometry, polygon: shapely.Geometry) -> float:
+    """Return the share of the polygon that the shape covers."""
+    return float(shapely.area(shapely.intersection(shape, polygon)) / shapely.area(polygon))
 
 
 def _percent(share: float) -> str:

@@ -25,6 +25,8 @@ SLOT = 0.1
 """Seconds of one slot, where the contract allows a part or more in it; else a slot holds one part."""
 AWAY_SECONDS = 5.0
 """How long Redis is left alone after it did not answer: no slice may wait for it again and again."""
+LONGEST_PAUSE = 60.0
+"""Seconds after which a provider that asked for a longer pause is tried again all the same."""
 _CLOCK_SECONDS = 10.0
 _KEEP_MS = 2_000
 
@@ -39,8 +41,9 @@ class Pace:
 
     def throttled(self, after: float) -> None:
         """The provider refused because we were too fast, and asks for a pause of ``after`` seconds."""
-        held = time.monotonic() + min(after, 60.0)
-        if held - self._held_until > after / 2:
+        pause = min(after, LONGEST_PAUSE)
+        held = time.monotonic() + pause
+        if held - self._held_until > pause / 2:
             self.share = max(0.1, self.share * 0.8)
         self._held_until = max(self._held_until, held)
 

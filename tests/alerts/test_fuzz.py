@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from datetime import UTC, datetime
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.alerts.check import check
@@ -65,18 +65,18 @@ BASE = (
     "</area></info></alert>"
 )
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=300)
 
 
 @given(st.binary(max_size=400))
-@QUIET
+@MANY
 def test_any_bytes(data):
     with contextlib.suppress(Refused):
         parse(data)
 
 
 @given(st.lists(st.tuples(st.integers(0, len(BASE)), st.integers(0, 12), st.sampled_from(WORDS)), max_size=4))
-@QUIET
+@MANY
 def test_a_message_with_pieces_replaced(cuts):
     text = BASE
     for at, length, word in cuts:
@@ -86,7 +86,7 @@ def test_a_message_with_pieces_replaced(cuts):
 
 
 @given(st.lists(st.tuples(st.integers(0, len(BASE) - 1), st.integers(0, 255)), min_size=1, max_size=6))
-@QUIET
+@MANY
 def test_a_message_with_bytes_overwritten(changes):
     data = bytearray(BASE.encode())
     for at, byte in changes:

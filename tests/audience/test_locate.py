@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.audience.area import AreaRefused, AreaSpec, of_region
@@ -201,7 +201,7 @@ def try_locate(area, share=0.0):
 
 
 class TestAnyShape:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(rings, st.sampled_from([0.0, 0.1]))
     def test_it_reaches_no_region_beyond_its_bounding_box(self, ring, share):
         located = try_locate(AreaSpec(polygons=(ring,)), share)
@@ -214,8 +214,13 @@ class TestAnyShape:
             assert shapely.intersects(box, place)
         assert located.shape.within(box.buffer(1e-9))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(rings, rings, st.sampled_from([0.0, 0.1]))
+    @example(
+        ((30.0, 106.0), (30.0, 107.0), (30.5, 106.0)),
+        ((31.0, 107.0), (30.875, 106.875), (30.68359375, 106.54531262593177)),
+        0.0,
+    )
     def test_a_further_one_never_takes_a_region_away(self, one, other, share):
         both = try_locate(AreaSpec(polygons=(one, other)), share)
         for ring in (one, other):
@@ -223,7 +228,7 @@ class TestAnyShape:
             if both and alone:
                 assert alone.placed_in <= both.placed_in
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(
         st.lists(points, max_size=2).flatmap(
             lambda few: st.lists(st.sampled_from(few or [(30.5, 106.5)]), max_size=6)
@@ -232,7 +237,7 @@ class TestAnyShape:
     def test_a_degenerate_one_is_refused(self, ring):
         assert try_locate(AreaSpec(polygons=(tuple(ring),))) is None
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(st.text("0123456789", min_size=0, max_size=14), st.sampled_from(["GB/T 2260", "adcode", "SAME"]))
     def test_a_code_reaches_only_what_begins_with_it(self, text, name):
         located = try_locate(AreaSpec(geocodes=((name, text),)))

@@ -45,7 +45,7 @@ def add_up(tally: Tally) -> bool:
     return tally.intended == whole and tally.accepted >= tally.delivered >= tally.confirmed >= 0
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PEOPLE)
 @example(UNKNOWN_EVERYWHERE)
 def test_every_figure_agrees_with_a_plain_count_of_the_rows(database_url, people):

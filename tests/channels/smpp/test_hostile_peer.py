@@ -7,7 +7,7 @@ import contextlib
 import struct
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.base import Accepted, ChannelDown, Retry, Unknown
@@ -270,7 +270,7 @@ class TestPeer:
             await channel.close()
 
     @given(words=st.binary(max_size=400))
-    @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=25)
     def test_any_noise_after_the_bind_is_survived(self, words):
         async def run():
             async with RawPeer(words) as peer:

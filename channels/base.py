@@ -36,6 +36,9 @@ KINDS = ("smpp", "smtp", "wecom", "mqtt")
 
 _SHORT = 8
 """Addresses no longer than this are masked whole."""
+_UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_TEXT_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_HALVES = re.compile(r"[\ud800-\udfff]")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -139,6 +142,14 @@ class Unknown(NamedTuple):
 
 
 Outcome: TypeAlias = Accepted | Rejected | Retry | Throttled | Unknown
+
+HELD = Retry(0.0, "held")
+"""Of a message that ``may_leave`` kept back: none of its bytes was written."""
+
+
+def always() -> bool:
+    """Let everything leave: the ``may_leave`` of whoever has no reason to hold anything back."""
+    return True
 
 
 class Receipt(NamedTuple):
@@ -267,12 +278,22 @@ class Channel(ABC):
         """End the session politely: no message is taken any more, open answers are awaited briefly."""
 
     @abstractmethod
-    async def send(self, prepared: Prepared, messages: Sequence[Message], report: Reporter) -> None:
+    async def send(
+        self,
+        prepared: Prepared,
+        messages: Sequence[Message],
+        report: Reporter,
+        may_leave: Callable[[], bool] = always,
+    ) -> None:
         """Hand over the messages and return when each has been reported exactly once.
 
         Several calls may be under way at once and share the window.
         A lost connection gives ``Retry`` for what never left and ``Unknown`` for what did.
         On cancellation, messages not yet written are left unreported.
+
+        ``may_leave`` is asked just before a message is written, with nothing awaited in between: a
+        worker that was frozen, or whose warning was cancelled or has expired meanwhile, must not send
+        what still waits for room. Where it says no, the message and what waits behind it is :data:`HELD`.
         """
 
     @classmethod
@@ -322,6 +343,29 @@ def refuse_controls(address: str) -> str:
     if _UNSAFE.search(address):
         raise AddressRefused("the address holds a control character")
     return address
+
+
+def refuse_text(text: str) -> str:
+    """Return a text that people can read as it stands; raise :class:`ContentRefused` for any other."""
+    if not text.strip():
+        raise ContentRefused("the text is empty: write what people shall do")
+    if text.count(HOLE) > 1:
+        raise ContentRefused("the text has more than one place for the confirm link: keep one")
+    if _TEXT_CONTROLS.search(text):
+        raise ContentRefused("the text holds a control character: remove it, or write a new line")
+    if _HALVES.search(text):
+        raise ContentRefused("the text holds half of a character: type it again")
+    return text
+
+
+def unfit_fill(fill: str) -> str:
+    """Return why no message can carry this fill; empty where one can."""
+    return "fill" if _UNSTORABLE.search(fill) else ""
+
+
+def plain_text(text: str) -> str:
+    """Return a stranger's text with a space for what no database or log can hold, NUL above all."""
+    return text if text.isprintable() else _UNSTORABLE.sub(" ", text)
 
 
 def mask(address: str) -> str:

@@ -132,7 +132,7 @@ class SecretSettings(Section):
     """Earlier confirm keys: links made with them still hold."""
     callback_keys: dict[str, Keys] = Field(default_factory=dict)
     """For each channel, the key that its provider signs callbacks with; a list of the new one and the
-    old one while the provider changes over."""
+    old one while the provider changes over. `"sms.drill"` is the key of the provider of drills."""
 
 
 class DeskSettings(Section):

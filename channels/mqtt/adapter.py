@@ -1,20 +1,20 @@
 """The adapter for loudspeakers and radio terminals: signed commands, published with QoS 1.
 
 The broker's PUBACK is ``accepted``. What the terminal did comes back on its ``ack`` topic and
-is taken by :class:`channels.mqtt.listener.AckListener`; the sending session subscribes nothing.
+is taken by :class:`channels.mqtt.listener.AckListener`; the sending session hears nothing but
+the counters of the other senders.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import aiomqtt
-import orjson
 
 from channels.base import (
-    HOLE,
     Accepted,
     Capabilities,
     Channel,
@@ -28,49 +28,23 @@ from channels.base import (
     Retry,
     RouteSettings,
     Unknown,
+    always,
 )
-from channels.mqtt.counter import Counter
+from channels.errand import Errand
+from channels.mqtt.command import TEXT_LIMIT, Command
+from channels.mqtt.counter import Beacon, counter_of
 from channels.mqtt.frames import make_ref, seal
 from channels.mqtt.link import Link
 from channels.mqtt.listener import AckListener
 from channels.mqtt.settings import MqttSettings, check_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from channels.base import Reporter, Sink
 
-TEXT_LIMIT: Final = 3000
-"""Bytes of UTF-8: leaves room for the other members in a frame of 4096 bytes."""
 DOWN_PAUSE: Final = 2.0
 """Seconds after which a message may be tried again while the broker is away."""
-
-
-class Command(Prepared):
-    """What every terminal gets, encoded but for its id, counter and signature."""
-
-    def __init__(self, content: Content, text: str, volume: int, repeat: int) -> None:
-        """Encode the members that all terminals share."""
-        self.release = content.release
-        self._text = text
-        shared = {
-            "text": text,
-            "lang": content.language,
-            "level": content.level,
-            "repeat": repeat,
-            "volume": volume,
-            "expires": int(content.expires.timestamp()),
-            "drill": content.drill,
-        }
-        self._tail = b"," + orjson.dumps(shared)[1:]
-
-    def preview(self, fill: str = "") -> str:  # noqa: ARG002 - a link is not read out
-        """Return the text that is read out; a link has no use there and is left out."""
-        return self._text
-
-    def body(self, ref: str, counter: int) -> bytes:
-        """Return the JSON that is signed for one terminal."""
-        return orjson.dumps({"id": ref, "counter": counter})[:-1] + self._tail
 
 
 class MqttChannel(Channel):
@@ -89,13 +63,13 @@ class MqttChannel(Channel):
     Settings: ClassVar[type[RouteSettings]] = MqttSettings
     settings: MqttSettings
 
-    _counter: ClassVar[Counter] = Counter()  # one for the process: its counters never meet
-
     def __init__(self, settings: MqttSettings, sink: Sink) -> None:
         """Keep the settings; reports come through the listener, not through this session."""
         super().__init__(settings, sink)
         name = f"{settings.client_id}-send-{secrets.token_hex(6)}"
-        self._link = Link(settings, name, clean=True, serve=_until_lost)
+        self._link = Link(settings, name, clean=True, serve=self._hear)
+        self._counter = counter_of(settings.master)
+        self._beacon = Beacon(settings.master)
         self._window = asyncio.Semaphore(settings.window)
         self._in_flight: set[asyncio.Future[None]] = set()
         self._closing = False
@@ -111,23 +85,14 @@ class MqttChannel(Channel):
         return AckListener(settings, sink)
 
     def prepare(self, content: Content) -> Command:
-        """Encode the command; a text over the limit is refused, because a warning is never cut."""
-        text = content.text.replace(HOLE, "")
-        size = len(text.encode())
-        if size > TEXT_LIMIT:
-            raise ContentRefused(
-                f"the text takes {size} bytes and a command to a loudspeaker holds {TEXT_LIMIT} "
-                "(a Chinese character takes 3): shorten the text of this channel"
-            )
-        if not text.strip():
-            raise ContentRefused("the text is empty: write what the loudspeakers are to read out")
+        """Encode the command once; raises :class:`channels.base.ContentRefused`."""
         try:
             volume, repeat = self.settings.volume[content.level], self.settings.repeat[content.level]
         except KeyError:
             raise ContentRefused(
                 f"volume and repeat have no value for level {content.level!r}: add it to the route's settings"
             ) from None
-        return Command(content, text, volume, repeat)
+        return Command(content, volume, repeat)
 
     async def open(self) -> None:
         """Connect to the broker; afterwards the connection comes back by itself."""
@@ -141,48 +106,85 @@ class MqttChannel(Channel):
             await asyncio.wait(self._in_flight, timeout=min(self.settings.timeout, 5.0))
         await self._link.close()
 
-    async def send(self, prepared: Prepared, messages: Sequence[Message], report: Reporter) -> None:
+    async def send(
+        self,
+        prepared: Prepared,
+        messages: Sequence[Message],
+        report: Reporter,
+        may_leave: Callable[[], bool] = always,
+    ) -> None:
         """Publish a command for each message; see :class:`channels.base.Channel`."""
         assert isinstance(prepared, Command)
-        waiting = iter(messages)
+        errand = Errand(prepared, messages, report, may_leave)
         lanes = [
-            asyncio.create_task(self._lane(prepared, waiting, report))
-            for _ in range(min(self.settings.window, len(messages)))
+            asyncio.create_task(self._lane(errand)) for _ in range(min(self.settings.window, len(messages)))
         ]
+        self._tell_counter()
         try:
-            await asyncio.gather(*lanes)
+            await errand.over(lanes)
         finally:
+            self._tell_counter()
             for lane in lanes:
                 lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
 
-    async def _lane(self, prepared: Command, waiting: Iterator[Message], report: Reporter) -> None:
-        while True:
+    async def _lane(self, errand: Errand[Command]) -> None:
+        """Take room in the window first and a message then: what has no room can still be held."""
+        while errand.waiting:
             async with self._window:
-                message = next(waiting, None)
-                if message is None:
-                    return
-                await self._hand_over(prepared, message, report)
+                with errand.busy():
+                    await self._next(errand)
 
-    async def _hand_over(self, prepared: Command, message: Message, report: Reporter) -> None:
+    async def _next(self, errand: Errand[Command]) -> None:
+        message = errand.take()
         client, lost = self._link.client, self._link.lost
-        if self._closing or client is None or lost is None:
-            report([(message.delivery, Retry(DOWN_PAUSE, "broker-down"))])
+        if message is None:
             return
-        ref, frame = self._frame(prepared, message)
-        topic = self.settings.topic(message.address, "cmd")
-        flight = asyncio.ensure_future(client.publish(topic, frame, qos=1, timeout=self.settings.timeout))
-        self._in_flight.add(flight)
+        if self._closing or client is None or lost is None:
+            errand.tell(message, Retry(DOWN_PAUSE, "broker-down"))
+            return
+        flight = Flight(self._frame(errand.prepared, message), errand.may_leave)
+        publishing = asyncio.create_task(flight.go(client, self._topic(message), self.settings.timeout))
+        self._in_flight.add(publishing)
         try:
-            await asyncio.wait({flight, lost}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({publishing, lost}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            report([(message.delivery, Unknown("cancelled"))])
+            if flight.left:
+                errand.tell(message, Unknown("cancelled"))
             raise
         else:
-            report([(message.delivery, _outcome(flight, ref))])
+            _tell(errand, message, flight, publishing)
         finally:
-            self._in_flight.discard(flight)
-            flight.cancel()
+            self._in_flight.discard(publishing)
+            publishing.cancel()
+
+    async def _hear(self, client: aiomqtt.Client) -> None:
+        """Take the other senders' counters for the life of one connection."""
+        subscribing = asyncio.create_task(self._subscribe(client))
+        try:
+            async for message in client.messages:
+                told = self._beacon.read(message.payload) if isinstance(message.payload, bytes) else None
+                if told is not None:
+                    self._counter.hear(told)
+        finally:
+            subscribing.cancel()
+            await asyncio.gather(subscribing, return_exceptions=True)
+
+    async def _subscribe(self, client: aiomqtt.Client) -> None:
+        # A broker that refuses costs no more than what the clocks of the hosts differ.
+        with contextlib.suppress(aiomqtt.MqttError):
+            await client.subscribe(self.settings.counter_topic)
+
+    def _tell_counter(self) -> None:
+        """Tell the other senders how far this one is, before and after what it sends."""
+        client = self._link.client
+        if client is not None:
+            frame = self._beacon.write(self._counter.next(self.settings.counter_lead))
+            # aiomqtt would have to be awaited, and nothing depends on when this leaves.
+            client._client.publish(self.settings.counter_topic, frame, retain=True)  # noqa: SLF001
+
+    def _topic(self, message: Message) -> str:
+        return self.settings.topic(message.address, "cmd")
 
     def _frame(self, prepared: Command, message: Message) -> tuple[str, bytes]:
         """Return (id, signed frame) for one terminal."""
@@ -192,18 +194,41 @@ class MqttChannel(Channel):
         return ref, seal(settings.key_of(address), "cmd", address, body)
 
 
-def _outcome(flight: asyncio.Future[None], ref: str) -> Outcome:
+class Held(Exception):
+    """The command must not leave any more; none of its bytes was written."""
+
+
+class Flight:
+    """One command on its way to the broker."""
+
+    def __init__(self, command: tuple[str, bytes], may_leave: Callable[[], bool]) -> None:
+        """Take (id, signed frame); nothing has left."""
+        self.ref, self._frame = command
+        self.left = False
+        self._may_leave = may_leave
+
+    async def go(self, client: aiomqtt.Client, topic: str, timeout: float) -> None:  # noqa: ASYNC109 - the library's
+        """Publish and wait for the PUBACK; raises :class:`Held` where the command may not leave any more."""
+        if not self._may_leave():
+            raise Held
+        self.left = True
+        await client.publish(topic, self._frame, qos=1, timeout=timeout)
+
+
+def _tell(errand: Errand[Command], message: Message, flight: Flight, publishing: asyncio.Task[None]) -> None:
+    if publishing.done() and isinstance(publishing.exception(), Held):
+        errand.hold(message)
+    else:
+        errand.tell(message, _outcome(flight, publishing))
+
+
+def _outcome(flight: Flight, publishing: asyncio.Task[None]) -> Outcome:
     """Return what a publication came to; one that is still open lost its connection."""
-    if not flight.done():
-        return Unknown("connection-lost")
-    error: Any = flight.exception()
+    if not publishing.done():
+        return Unknown("connection-lost") if flight.left else Retry(DOWN_PAUSE, "broker-down")
+    error: Any = publishing.exception()
     if error is None:
-        return Accepted((ref,))
+        return Accepted((flight.ref,))
     if isinstance(error, aiomqtt.MqttCodeError):
         return Retry(DOWN_PAUSE, "broker-down")  # paho had no connection: no byte left
     return Unknown("timeout")
-
-
-async def _until_lost(client: aiomqtt.Client) -> None:
-    async for _ in client.messages:
-        pass

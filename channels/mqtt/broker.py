@@ -34,7 +34,7 @@ class Script(Protocol):
     acknowledged: int
 
     def command_comes(self) -> str:
-        """Count a command in; return ``answer``, ``silent`` or ``cut``."""
+        """Count a command in; return ``answer``, ``silent``, ``cut`` or ``hang``."""
 
     def command_ends(self) -> None:
         """Count an answered (or never to be answered) command out."""
@@ -120,6 +120,8 @@ class ScriptedBroker(Broker):  # type: ignore[misc] # amqtt has no types
         is_command = packet.topic_name.endswith("/cmd")
         play = self._script.command_comes() if is_command else "answer"
         try:
+            if play == "hang":
+                return
             await self._broadcast_message(handler.session, packet.topic_name, packet.data)
             if packet.retain_flag:
                 await self.retain_message(handler.session, packet.topic_name, packet.data, packet.qos)

@@ -1,11 +1,12 @@
 r"""Frames between gateway and terminals: compact JSON that carries its own signature last.
 
 A frame is ``{...,"sig":"<64 hex digits>"}``. The signature is HMAC-SHA256 with the
-terminal's key over ``<purpose>\n<address>\n<body>``, where purpose is ``cmd``, ``ack`` or
-``status``, address is ``<area12>/<device>`` and body is the frame with its last 74 bytes
-(the ``sig`` member and the closing brace) replaced by ``}``. So a terminal signs and
-verifies the very bytes that travel, before it parses any of them; nothing is
-serialised twice; and a frame cannot be used for another terminal or another purpose.
+terminal's key over ``<purpose>\n<address>\n<body>``, where purpose is ``cmd``, ``ack``,
+``status`` or (among the senders, see counter.py) ``counter``, address is
+``<area12>/<device>`` and body is the frame with its last 74 bytes (the ``sig`` member and
+the closing brace) replaced by ``}``. So a terminal signs and verifies the very bytes that
+travel, before it parses any of them; nothing is serialised twice; and a frame cannot be
+used for another terminal or another purpose.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
-Purpose: TypeAlias = Literal["cmd", "ack", "status"]
+Purpose: TypeAlias = Literal["cmd", "ack", "status", "counter"]
 
 FRAME_LIMIT: Final = 4096
 """Bytes of the longest frame: what small MQTT clients keep a buffer for."""
@@ -65,6 +66,11 @@ def make_ref(fleet_key: bytes, address: str, release: str, delivery: int) -> str
     """
     stem = f"{release}.{delivery}"
     return f"{stem}.{_ref_tag(fleet_key, address, stem)}"
+
+
+def longest_ref(release: str) -> str:
+    """Return an id as long as any of this release can be."""
+    return f"{release}.{2**63 - 1}.{'0' * _TAG}"
 
 
 def delivery_of(fleet_key: bytes, address: str, ref: str) -> int | None:

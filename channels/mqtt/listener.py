@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from aiomqtt import Client, MqttError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from channels.base import AddressRefused, ChannelDown, DeviceState, Listener, Proof, Receipt, Report
+from channels.base import (
+    AddressRefused,
+    ChannelDown,
+    DeviceState,
+    Listener,
+    Proof,
+    Receipt,
+    Report,
+    plain_text,
+)
 from channels.mqtt.frames import FrameRefused, delivery_of, unseal
 from channels.mqtt.link import Link
 from channels.mqtt.settings import MqttSettings, check_address
@@ -37,6 +46,8 @@ STATES: Final = {
 FAILURE: Final = 0x80
 """MQTT 3.1.1 section 3.9.3: the broker refuses a subscription."""
 BATCH: Final = 500
+DURABLE_WITHIN: Final = 60.0
+"""Seconds after which reports that are still not durable are asked for again, on another connection."""
 
 _log = logging.getLogger(__name__)
 
@@ -107,16 +118,26 @@ class AckListener(Listener):
         """
         answers = Acknowledgements(client)
         subscribing = asyncio.create_task(self._subscribe(client))
+        reading = asyncio.create_task(self._read_all(client, answers))
         try:
-            async for message in client.messages:
-                batch = [message]
-                while len(client.messages) and len(batch) < BATCH:
-                    batch.append(await anext(client.messages))
-                self._pass_on(batch, answers)
+            await asyncio.wait({reading, answers.overdue}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                raise MqttError(
+                    f"reports were not durable within {DURABLE_WITHIN:g} s: asking for them again"
+                )
+            reading.result()
         finally:
             answers.close()
-            subscribing.cancel()
-            await asyncio.gather(subscribing, return_exceptions=True)
+            for task in (subscribing, reading):
+                task.cancel()
+            await asyncio.gather(subscribing, reading, return_exceptions=True)
+
+    async def _read_all(self, client: Client, answers: Acknowledgements) -> None:
+        async for message in client.messages:
+            batch = [message]
+            while len(client.messages) and len(batch) < BATCH:
+                batch.append(await anext(client.messages))
+            self._pass_on(batch, answers)
 
     async def _subscribe(self, client: Client) -> None:
         try:
@@ -154,19 +175,32 @@ class AckListener(Listener):
 
 
 class Acknowledgements:
-    """PUBACKs of one connection, sent in the order of the messages (MQTT 3.1.1 section 4.6)."""
+    """PUBACKs of one connection, sent in the order of the messages (MQTT 3.1.1 section 4.6).
+
+    So a batch that never becomes durable blocks all behind it. Then the connection has to end:
+    the broker sends everything again on the next one.
+
+    Attributes:
+        overdue: done when a batch has waited :data:`DURABLE_WITHIN`.
+    """
 
     def __init__(self, client: Client) -> None:
         """Begin with nothing to acknowledge."""
         self._paho = client._client  # noqa: SLF001 - aiomqtt has no manual acknowledgement, paho has
         self._waiting: deque[_Expected] = deque()
         self._open = True
+        self.overdue: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def expect(self, mids: list[int]) -> _Expected:
         """Return the callback that acknowledges these messages."""
         expected = _Expected(self, mids)
         self._waiting.append(expected)
+        expected.timer = asyncio.get_running_loop().call_later(DURABLE_WITHIN, self._late)
         return expected
+
+    def _late(self) -> None:
+        if not self.overdue.done():
+            self.overdue.set_result(None)
 
     def settle(self) -> None:
         """Send what is due: a batch waits for the batches before it."""
@@ -177,6 +211,8 @@ class Acknowledgements:
     def close(self) -> None:
         """Forget everything: message ids mean nothing on another connection."""
         self._open = False
+        for expected in self._waiting:
+            expected.forget()
         self._waiting.clear()
 
 
@@ -184,11 +220,18 @@ class _Expected:
     def __init__(self, owner: Acknowledgements, mids: list[int]) -> None:
         self.mids = mids
         self.done = False
+        self.timer: asyncio.TimerHandle | None = None
         self._owner = owner
 
     def __call__(self) -> None:
         self.done = True
+        self.forget()
         self._owner.settle()
+
+    def forget(self) -> None:
+        """Let nobody be told that this batch is late."""
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 def read_report(settings: MqttSettings, topic: str, payload: bytes) -> Report:
@@ -214,9 +257,9 @@ def read_report(settings: MqttSettings, topic: str, payload: bytes) -> Report:
         state=STATES[ack.state],
         ref=ack.id,
         delivery=delivery,
-        code=ack.code or ack.state,
+        code=plain_text(ack.code) or ack.state,
         at=_when(ack.ts),
-        raw=payload.decode("utf-8", "replace"),
+        raw=plain_text(payload.decode("utf-8", "replace")),
     )
 
 

@@ -50,7 +50,7 @@ class MqttSettings(RouteSettings):
     connect_timeout: float = Field(default=5.0, gt=0, le=60)
     """Seconds for the broker to answer a connection."""
     counter_lead: float = Field(default=0.0, ge=0)
-    """Seconds added to the counters, after a clock that ran ahead was set right."""
+    """Seconds by which counters run ahead at least, where a clock ran ahead and the broker forgot it."""
     volume: dict[str, Volume] = Field(
         default_factory=lambda: {"red": 100, "orange": 90, "yellow": 80, "blue": 70}
     )
@@ -95,6 +95,11 @@ class MqttSettings(RouteSettings):
         """Return the key of one terminal."""
         own = self.device_keys.get(address)
         return own.get_secret_value().encode() if own else device_key(self.master, address)
+
+    @property
+    def counter_topic(self) -> str:
+        """The topic where the senders of this fleet tell one another their counters."""
+        return f"{self.prefix}/gateway/counter"
 
     @property
     def master(self) -> bytes:

@@ -14,8 +14,7 @@ import aiomqtt
 
 from channels.base import LedgerEntry, Simulator
 from channels.mqtt.broker import ScriptedBroker
-from channels.mqtt.settings import MqttSettings
-from channels.mqtt.terminal import Terminal, Verdict
+from channels.mqtt.terminal import Terminal, Verdict, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +35,7 @@ class MqttSimulator(Simulator):
 
     Attributes:
         latency: seconds before the broker answers a command.
+        hang: the broker reads commands, and neither answers them nor passes them on.
         silent_share: share of commands that the broker takes and never answers.
         cut_every: the broker drops the sender's connection at every so-manieth command; 0 never.
         terminals: addresses that tell ``online`` before anybody speaks to them.
@@ -43,6 +43,7 @@ class MqttSimulator(Simulator):
             commands to them wait and are judged when they come back.
         refuse_share: share of terminals that answer ``failed`` and play nothing.
         ack_delay: seconds before a terminal's first ack.
+        ack_spread: seconds over which acks are strewn, so that they come in another order.
         play_s: seconds from ``playing`` to ``done``.
         duplicate_acks: how many more times every ack is sent.
         drop_ack_share: share of terminals whose acks are all lost.
@@ -54,6 +55,7 @@ class MqttSimulator(Simulator):
     def __init__(self) -> None:
         """Play a healthy broker and healthy terminals until told otherwise."""
         self.latency = 0.0
+        self.hang = False
         self.silent_share = 0.0
         self.cut_every = 0
         self.terminals: list[str] = []
@@ -61,6 +63,7 @@ class MqttSimulator(Simulator):
         self.offline_share = 0.0
         self.refuse_share = 0.0
         self.ack_delay = 0.0
+        self.ack_spread = 0.0
         self.play_s = 0.02
         self.duplicate_acks = 0
         self.drop_ack_share = 0.0
@@ -87,10 +90,9 @@ class MqttSimulator(Simulator):
         self._broker = ScriptedBroker(self, self._port, USER, self._password)
         await self._broker.start()
         self._port = self._broker.port
-        self._route = MqttSettings(**self.settings())
         self._fleet = self._client("simulated-fleet")
         await self._fleet.__aenter__()
-        await self._fleet.subscribe(self._route.topic("+/+", "cmd"), qos=1)
+        await self._fleet.subscribe(_topic("+/+", "cmd"), qos=1)
         self._running = [asyncio.create_task(self._hear(self._fleet)), asyncio.create_task(self._watch())]
 
     async def stop(self) -> None:
@@ -148,9 +150,11 @@ class MqttSimulator(Simulator):
 
     def command_comes(self) -> str:
         """Count a command in; return what the broker does with it."""
-        self._commands += 1
         self._open += 1
         self.peak = max(self.peak, self._open)
+        if self.hang:
+            return "hang"
+        self._commands += 1
         if self.cut_every and self._commands % self.cut_every == 0:
             return "cut"
         return "silent" if _share(f"silent {self._commands}") < self.silent_share else "answer"
@@ -164,7 +168,7 @@ class MqttSimulator(Simulator):
     def terminal(self, address: str) -> Terminal:
         """Return the terminal at an address; it comes into being when it is first spoken to."""
         if address not in self.known:
-            self.known[address] = Terminal(address, self._route.key_of(address))
+            self.known[address] = Terminal(address, key_of(self._fleet_key, address))
         return self.known[address]
 
     async def _hear(self, fleet: aiomqtt.Client) -> None:
@@ -205,10 +209,11 @@ class MqttSimulator(Simulator):
                 for _ in range(1 + self.duplicate_acks):
                     self._publish(terminal, "ack", frame)
 
-        if not pause:
+        pause += self.ack_spread * _share(f"strewn {ref} {state}")
+        if pause:
+            self._after(pause, tell)
+        else:
             tell()
-            return
-        self._after(pause, tell)
 
     def _after(self, pause: float, call: Callable[[], None]) -> None:
         def run() -> None:
@@ -232,7 +237,7 @@ class MqttSimulator(Simulator):
     def _publish(self, terminal: Terminal, leaf: str, frame: bytes, *, retain: bool = False) -> None:
         if self._fleet is None:
             return
-        topic = self._route.topic(terminal.address, leaf)
+        topic = _topic(terminal.address, leaf)
         task = asyncio.create_task(self._tell(self._fleet, topic, frame, retain=retain))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -264,7 +269,7 @@ class MqttSimulator(Simulator):
     async def _lose(self, terminal: Terminal) -> None:
         """Connect as this terminal with its last will and fall away, so that the broker tells it."""
         will = aiomqtt.Will(
-            self._route.topic(terminal.address, "status"),
+            _topic(terminal.address, "status"),
             terminal.status(online=False, now=time.time()),
             qos=1,
             retain=True,
@@ -290,6 +295,10 @@ class MqttSimulator(Simulator):
         )
         client.pending_calls_threshold = 65_000
         return client
+
+
+def _topic(address: str, leaf: str) -> str:
+    return f"ews/{address}/{leaf}"
 
 
 def _reason(verdict: Verdict) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,6 +19,9 @@ from channels.base import (
     Proof,
     Rejected,
     RouteSettings,
+    always,
+    refuse_text,
+    unfit_fill,
 )
 from channels.smpp import text
 from channels.smpp.address import check_address
@@ -29,14 +31,13 @@ from channels.smpp.pool import SmppPool
 from channels.smpp.settings import SmppSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from channels.base import Reporter, Sink
 
 LINK_ROOM = "x" * 40
 """Stands for a confirm link when the parts of a text with a hole are counted."""
 
-_CONTROL = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _REGISTERED = 1
 """registered_delivery: a receipt for success and for failure."""
 _SHORTEST = timedelta(minutes=1)
@@ -50,7 +51,7 @@ class SmppPrepared(Prepared):
         self.content = content
         self.settings = settings
         self.reference = zlib.crc32(f"{content.release} {content.language}".encode()) & 0xFF
-        self.parts = _checked_parts(content.text.replace(HOLE, LINK_ROOM), settings.max_parts)
+        self.parts = _checked_parts(refuse_text(content.text).replace(HOLE, LINK_ROOM), settings.max_parts)
         self.personal = HOLE in content.text
 
     def preview(self, fill: str = "") -> str:
@@ -81,10 +82,9 @@ class SmppPrepared(Prepared):
 
     def render(self, now: datetime, message: Message) -> list[bytes] | Outcome:
         """Return one person's submit_sm bodies, or why there can be none."""
-        try:
-            frames = self.frames(now, message.fill)
-        except UnicodeEncodeError:
-            return Rejected("the link holds half a character")
+        if reason := unfit_fill(message.fill):
+            return Rejected(reason)
+        frames = self.frames(now, message.fill)
         if len(frames) > self.settings.max_parts:
             return Rejected(f"longer than {self.settings.max_parts} parts with its link")
         return whole_bodies(frames, message)
@@ -129,18 +129,24 @@ class SmppChannel(Channel):
         """Unbind."""
         await self._pool.close()
 
-    async def send(self, prepared: Prepared, messages: Sequence[Message], report: Reporter) -> None:
+    async def send(
+        self,
+        prepared: Prepared,
+        messages: Sequence[Message],
+        report: Reporter,
+        may_leave: Callable[[], bool] = always,
+    ) -> None:
         """Hand over the messages; see :meth:`channels.base.Channel.send`."""
         assert isinstance(prepared, SmppPrepared)
         if not messages:
             return
         now = datetime.now(UTC)
         if prepared.personal:
-            job = Job(messages, report, None, partial(prepared.render, now))
+            job = Job(messages, report, None, partial(prepared.render, now), may_leave)
         else:
             frames = prepared.frames(now)
             same = frames[0] if len(frames) == 1 else None
-            job = Job(messages, report, same, partial(whole_bodies, frames))
+            job = Job(messages, report, same, partial(whole_bodies, frames), may_leave)
         await self._pool.send(job)
 
 
@@ -167,15 +173,9 @@ def validity_period(expires: datetime, now: datetime, form: str) -> bytes:
 
 
 def _checked_parts(whole: str, max_parts: int) -> int:
-    if not whole.strip():
-        raise ContentRefused("the text is empty: write what people shall do")
-    if _CONTROL.search(whole):
+    if "\t" in whole:
         raise ContentRefused("the text holds a control character: remove it, or write a new line")
     coding = text.coding_of(whole)
-    try:
-        text.encode(whole, coding)
-    except UnicodeEncodeError:
-        raise ContentRefused("the text holds half a character (a lone surrogate): write it again") from None
     parts = text.count_parts(whole)
     if parts > max_parts:
         limit = coding.single if max_parts == 1 else coding.part * max_parts

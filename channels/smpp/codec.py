@@ -43,6 +43,7 @@ ENQUIRE_LINK_RESP = ENQUIRE_LINK | RESPONSE
 INTERFACE_VERSION = 0x34
 ESM_UDHI = 0x40
 ESM_RECEIPT = 0x04
+ESM_NOTIFICATION = 0x20
 ESM_TYPE = 0x3C
 """Bits of esm_class that tell a receipt or another kind of message from a plain one."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from channels.base import Accepted, Outcome, Rejected, Retry, Throttled, Unknown
+from channels.base import Accepted, Outcome, Rejected, Retry, Throttled, Unknown, always
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ class Frame(NamedTuple):
 class Job:
     """One send() under way: the pool writes from its front, the sessions settle it."""
 
-    __slots__ = ("at", "done", "frame", "left", "messages", "render", "report", "results")
+    __slots__ = ("at", "done", "frame", "left", "may_leave", "messages", "render", "report", "results")
 
     def __init__(
         self,
@@ -34,8 +34,10 @@ class Job:
         report: Reporter,
         frame: Frame | None,
         render: Callable[[Message], list[bytes] | Outcome],
+        may_leave: Callable[[], bool] = always,
     ) -> None:
         """Keep the work; with a ``frame`` each message is one PDU, else ``render`` makes its bodies."""
+        self.may_leave = may_leave
         self.messages = messages
         self.report = report
         self.frame = frame

@@ -9,9 +9,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from channels.base import ChannelDown, Retry
+from channels.base import HELD, ChannelDown, Retry
 from channels.smpp.session import LOST, SmppSession
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ class SmppPool:
         self._keepers.clear()
         await asyncio.gather(*(session.close() for session in list(self._sessions)))
 
+    def hold_back(self) -> None:
+        """Give up the sends that may not leave any more."""
+        for job in [job for job in self._queue if not job.may_leave()]:
+            self._queue.remove(job)
+            job.refuse_rest(HELD)
+
     async def send(self, job: Job) -> None:
         """Queue the send and wait until all of it is reported; a cancelled one stops at the next write."""
         self._queue.append(job)
@@ -75,7 +81,7 @@ class SmppPool:
 
     async def _connect(self) -> SmppSession:
         route, loop = self._settings, asyncio.get_running_loop()
-        session = SmppSession(route, self._sink, self._queue, self._lost)
+        session = SmppSession(route, self._sink, self._queue, self._lost, self.hold_back)
         context = ssl.create_default_context() if route.tls else None
         where = f"{route.host}:{route.port}"
         try:
@@ -86,9 +92,9 @@ class SmppPool:
             session.abort()
             wait = f"{route.timeout:g} s"
             raise ChannelDown(f"{where} gave no answer within {wait}: check host and port") from None
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: no possible host name
             session.abort()
-            reason = error.strerror or type(error).__name__
+            reason = getattr(error, "strerror", None) or type(error).__name__
             raise ChannelDown(f"no connection to {where}: check host and port ({reason})") from None
         except BaseException:
             session.abort()
@@ -105,6 +111,7 @@ class SmppPool:
             async for attempt in AsyncRetrying(
                 wait=wait_random_exponential(multiplier=0.2, max=5),
                 retry=retry_if_exception_type(ChannelDown),
+                before_sleep=_tell_down,
             ):
                 with attempt:
                     session = await self._connect()
@@ -113,9 +120,16 @@ class SmppPool:
     def _lost(self, session: SmppSession) -> None:
         if session in self._sessions:
             self._sessions.remove(session)
+            if not self._closing:
+                _log.warning("smpp_line_lost", host=self._settings.host, left=len(self._sessions))
         if not self._sessions:
             self._refuse_queue(LOST)
 
     def _refuse_queue(self, code: str) -> None:
         while self._queue:
             self._queue.popleft().refuse_rest(Retry(RETRY_AFTER, code))
+
+
+def _tell_down(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    _log.warning("smpp_still_down", error=str(error), tries=state.attempt_number)

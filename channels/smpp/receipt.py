@@ -7,12 +7,13 @@ leniently: any order, any case, missing fields.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import datetime, tzinfo
 from typing import Literal, TypeAlias
 
 from channels.base import Proof, Receipt, mask
-from channels.smpp.codec import TAG_RECEIPTED_ID, TAG_STATE
+from channels.smpp.codec import ESM_NOTIFICATION, ESM_RECEIPT, ESM_TYPE, TAG_RECEIPTED_ID, TAG_STATE
 
 IdForm: TypeAlias = Literal["exact", "hex", "decimal", "hex-decimal"]
 
@@ -26,15 +27,18 @@ STATES: dict[bytes, Proof] = {
     b"ACCEPTED": Proof.ACCEPTED,
     b"ACCEPTD": Proof.ACCEPTED,
     b"ENROUTE": Proof.ACCEPTED,
+    b"SCHEDULED": Proof.ACCEPTED,
+    b"BUFFRED": Proof.ACCEPTED,
+    b"BUFFERED": Proof.ACCEPTED,
     b"UNKNOWN": Proof.UNKNOWN,
 }
 """``stat:`` of the text form; anything else (MK:0012 and the like) is a vendor's word for a failure."""
 
 STATE_NUMBERS: dict[int, bytes] = {
-    1: b"ENROUTE", 2: b"DELIVRD", 3: b"EXPIRED", 4: b"DELETED",
-    5: b"UNDELIV", 6: b"ACCEPTD", 7: b"UNKNOWN", 8: b"REJECTD",
+    0: b"SCHEDULED", 1: b"ENROUTE", 2: b"DELIVRD", 3: b"EXPIRED", 4: b"DELETED",
+    5: b"UNDELIV", 6: b"ACCEPTD", 7: b"UNKNOWN", 8: b"REJECTD", 9: b"SKIPPED",
 }  # fmt: skip
-"""message_state, as the words of the text form."""
+"""message_state, as the words of the text form; 0 and 9 came with SMPP 5.0 (4.7.15)."""
 
 _USUAL = re.compile(
     rb"id:([^ ]*) sub:\d* dlvrd:\d* submit date:\d* done date:(\d*) stat:([A-Z]*) err:([^ ]*)"
@@ -42,6 +46,7 @@ _USUAL = re.compile(
 _FIELD = re.compile(rb"(id|done ?date|stat|err)\s*:\s*(\S*)", re.IGNORECASE)
 _HEX = re.compile(r"(?:0x)?([0-9a-f]+)")
 _MAX_DATES = 10_000
+_MAX_RAW = 1_000
 MAX_ID = 65
 """Longest message id of the standard, in octets."""
 
@@ -51,12 +56,15 @@ def normalise(ref: str, form: Literal["exact", "hex", "decimal"]) -> str:
 
     Case and leading zeros never matter. ``hex`` and ``decimal`` say in which base the id is
     written; both give the number in decimal, so that an SMSC that answers in hex and reports
-    in decimal is understood. An id that is no such number is compared as it is.
+    in decimal is understood. An id that is no such number is compared as it is, and one longer
+    than the standard allows by its hash.
     """
     plain = ref.strip().lower()
+    if len(plain) > MAX_ID:
+        return hashlib.sha256(plain.encode()).hexdigest()
     if form == "hex":
         number = _HEX.fullmatch(plain)
-        if number and len(plain) <= MAX_ID:
+        if number:
             return str(int(number[1], 16))
     return plain.lstrip("0") or plain[-1:]
 
@@ -118,11 +126,18 @@ class ReceiptReader:
             return date
 
 
-def is_receipt(esm_class: int, payload: bytes, tlvs: dict[int, bytes]) -> bool:
-    """Tell a receipt from a person's message; some SMSCs forget the flag in esm_class."""
-    if esm_class & 0x3C:
-        return True
-    return TAG_RECEIPTED_ID in tlvs or (payload[:3].lower() == b"id:" and b"stat:" in payload.lower())
+def is_receipt(esm_class: int, payload: bytes, tlvs: dict[int, bytes], *, by_words: bool = False) -> bool:
+    """Tell a receipt from a person's message, by what only the SMSC can set.
+
+    ``by_words`` also believes the words, which any person can write: for an SMSC that marks nothing.
+    A person's acknowledgement (esm_class 0x08 and 0x10, section 5.2.12) is a message.
+    """
+    kind = esm_class & ESM_TYPE
+    if kind:
+        return kind in (ESM_RECEIPT, ESM_NOTIFICATION)
+    return TAG_RECEIPTED_ID in tlvs or (
+        by_words and payload[:3].lower() == b"id:" and b"stat:" in payload.lower()
+    )
 
 
 def _lenient(payload: bytes) -> tuple[bytes, bytes, bytes, bytes]:
@@ -163,4 +178,4 @@ def _masked(payload: bytes, source: bytes) -> str:
     number = source[-11:].decode("latin-1")
     if number and number in text:
         text = text.replace(number, mask(number))
-    return text
+    return text[:_MAX_RAW]

@@ -45,6 +45,7 @@ class SmppSession(asyncio.Protocol):
         sink: Sink,
         queue: deque[Job],
         on_lost: Callable[[SmppSession], None],
+        hold_back: Callable[[], None],
     ) -> None:
         """Keep the route; nothing is written before :meth:`bind`."""
         self._loop = loop = asyncio.get_running_loop()
@@ -55,11 +56,12 @@ class SmppSession(asyncio.Protocol):
         self._sink = sink
         self._queue = queue
         self._on_lost = on_lost
+        self._hold_back = hold_back
         self._reader = ReceiptReader(settings.id_form, settings.zone_info)
         self._ref_form = response_form(settings.id_form)
         self._rest = b""
         self._out: list[bytes] = []
-        self._control: dict[int, asyncio.Future[int]] = {}
+        self._control: dict[int, tuple[int, asyncio.Future[int]]] = {}
         self._ready = self._paused = self._full = self._reading = False
         self._unacknowledged = 0
         self._drained: asyncio.Future[None] | None = None
@@ -87,6 +89,8 @@ class SmppSession(asyncio.Protocol):
                 f"the SMSC refused the bind with {codec.code_of(status)}: "
                 "check system_id, password and system_type"
             )
+        if self._transport.is_closing():
+            raise ChannelDown("the SMSC took the bind and broke the line in the same moment")
         self._ready = True
         self._tick()
         self.pump()
@@ -108,7 +112,8 @@ class SmppSession(asyncio.Protocol):
         await self.closed
 
     def abort(self) -> None:
-        """Hang up at once, if there is a line."""
+        """Hang up at once, if there is a line; nothing more is offered to it."""
+        self._ready = False
         if hasattr(self, "_transport") and not self.closed.done():
             self._transport.abort()
 
@@ -118,7 +123,7 @@ class SmppSession(asyncio.Protocol):
         for timer in self._timers.values():
             timer.cancel()
         self.window.lose(LOST)
-        for answer in self._control.values():
+        for _, answer in self._control.values():
             answer.cancel()
         self.closed.set_result(None)
         self._check_drained()
@@ -128,7 +133,8 @@ class SmppSession(asyncio.Protocol):
 
     def pump(self) -> None:
         """Write as many messages as the window has room for, in one segment."""
-        if self._ready and not self._paused and not self._full:
+        self._hold_back()
+        if self._ready and not self._transport.is_closing() and not self._paused and not self._full:
             self.window.fill(self._queue, self._out, self._loop.time())
         self._flush()
 
@@ -151,7 +157,8 @@ class SmppSession(asyncio.Protocol):
     async def _ask(self, command: int, body: bytes = b"") -> int | None:
         """Send a control PDU and return its answer's status, or None where the line broke."""
         sequence = self.window.next_sequence()
-        self._control[sequence] = answer = self._loop.create_future()
+        answer: asyncio.Future[int] = self._loop.create_future()
+        self._control[sequence] = command | codec.RESPONSE, answer
         self._out.append(codec.pdu(command, 0, sequence, body))
         self._flush()
         try:
@@ -170,7 +177,7 @@ class SmppSession(asyncio.Protocol):
             self._rest = self._read(self._rest + data if self._rest else data)
         except codec.FramingError as error:
             _log.warning("smpp_framing_lost", reason=str(error))
-            self._transport.abort()
+            self.abort()
         finally:
             self._reading = False
         self.pump()
@@ -238,7 +245,9 @@ class SmppSession(asyncio.Protocol):
         except codec.BodyError as error:
             _log.warning("smpp_deliver_unreadable", reason=str(error))
             return None
-        if is_receipt(message.esm_class, message.payload, message.tlvs):
+        if is_receipt(
+            message.esm_class, message.payload, message.tlvs, by_words=self._settings.unmarked_receipts
+        ):
             return self._reader.read(message.payload, message.tlvs, message.source)
         octets = message.payload
         if message.esm_class & codec.ESM_UDHI:
@@ -252,9 +261,7 @@ class SmppSession(asyncio.Protocol):
             self.window.settle(slot, self._refusal(status))
             return slot[0]
         if command & codec.RESPONSE:
-            answer = self._control.get(sequence)
-            if answer is not None and not answer.done():
-                answer.set_result(status)
+            self._told(command, status, sequence)
         elif command == codec.ENQUIRE_LINK:
             self._answer(command, sequence)
         elif command == codec.UNBIND:
@@ -264,6 +271,16 @@ class SmppSession(asyncio.Protocol):
         else:
             self._out.append(codec.pdu(codec.GENERIC_NACK, codec.BAD_COMMAND, sequence))
         return None
+
+    def _told(self, command: int, status: int, sequence: int) -> None:
+        """Take the answer to a control PDU; a nack is a refusal whatever status it bears."""
+        wanted, answer = self._control.get(sequence, (0, None))
+        if answer is None or answer.done():
+            return
+        if command == wanted:
+            answer.set_result(status)
+        elif command == codec.GENERIC_NACK:
+            answer.set_result(status or codec.BAD_COMMAND)
 
     def _refusal(self, status: int) -> Outcome:
         if status not in codec.STATUS:
@@ -287,7 +304,7 @@ class SmppSession(asyncio.Protocol):
         route, now = self._settings, self._loop.time()
         if now - self._heard >= route.enquire_interval + route.timeout:
             _log.warning("smpp_peer_silent", seconds=round(now - self._heard))
-            self._transport.abort()
+            self.abort()
             return
         if now - max(self._heard, self._asked) >= route.enquire_interval:
             self._asked = now

@@ -55,6 +55,9 @@ class SmppSettings(RouteSettings):
     """The longest message the desk may send, in parts."""
     id_form: IdForm = "exact"
     """How the SMSC writes message ids; ``hex-decimal`` answers in hex and reports in decimal."""
+    unmarked_receipts: bool = False
+    """Whether the SMSC does not mark its receipts in esm_class, so that their words must tell them:
+    then anybody with a phone can write one."""
     zone: str = "Asia/Shanghai"
     """The time zone of the dates in the SMSC's receipts."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
-from channels.base import Outcome, Unknown
+from channels.base import HELD, Outcome, Unknown
 from channels.smpp import codec
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Window:
 
     def fill(self, queue: deque[Job], out: list[bytes], now: float) -> None:
         """Write into ``out`` as many PDUs as there is room for; begun messages go first."""
+        self._hold_back()
         room = int(self._limit) - len(self.pending)
         if room <= 0 or not (queue or self._again):
             return
@@ -63,6 +64,13 @@ class Window:
             else:
                 break
         self._marks.append((now, self.sequence))
+
+    def _hold_back(self) -> None:
+        """Give up the parts that may not leave any more; what was taken of their messages stays in doubt."""
+        while self._again and not self._again[0][0].job.may_leave():
+            whole, part = self._again.popleft()
+            self.settle((whole.job, whole.delivery, whole, part), HELD)
+            whole.job.flush()
 
     def _take(self, queue: deque[Job], room: int, out: list[bytes]) -> int:
         job = queue[0]

@@ -16,11 +16,13 @@ from channels.base import (
     Outcome,
     Prepared,
     Proof,
-    Rejected,
     Retry,
     Unknown,
+    always,
+    unfit_fill,
 )
-from channels.smtp.connection import Answer, Connection, Envelope, Lost
+from channels.errand import Errand
+from channels.smtp.connection import Answer, Connection, Envelope, Held, Lost
 from channels.smtp.listener import ReportListener
 from channels.smtp.message import PreparedMail
 from channels.smtp.pool import Pool, end_tasks
@@ -29,7 +31,7 @@ from channels.smtp.settings import SmtpSettings, check_address
 from channels.smtp.verp import ReturnPath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from channels.base import Reporter, Sink
 
@@ -40,7 +42,6 @@ LOST_AFTER = 2.0
 
 # What check_address lets through: no blank, quote or angle bracket that would end the command's argument.
 _ON_THE_WIRE = re.compile(r"[!#-;=?-~]+@[A-Za-z0-9.-]+", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _XTEXT = re.compile(r"[^!-*,-<>-~]")
 
 
@@ -90,60 +91,65 @@ class SmtpChannel(Channel):
         if self._pool is not None:
             await self._pool.close()
 
-    async def send(self, prepared: Prepared, messages: Sequence[Message], report: Reporter) -> None:
+    async def send(
+        self,
+        prepared: Prepared,
+        messages: Sequence[Message],
+        report: Reporter,
+        may_leave: Callable[[], bool] = always,
+    ) -> None:
         """Hand over the messages over as many connections as the window allows."""
         assert isinstance(prepared, PreparedMail)
         if not messages:
             return
-        rows = (message for message in messages)
+        if self._pool is None:
+            report([(message.delivery, Retry(DOWN_AFTER, "closed")) for message in messages])
+            return
+        errand = Errand(prepared, messages, report, may_leave, unfit)
         workers = [
-            asyncio.create_task(self._work(prepared, rows, report))
+            asyncio.create_task(self._work(self._pool, errand))
             for _ in range(min(self.settings.window, len(messages)))
         ]
         try:
-            await asyncio.wait(workers)
+            await errand.over(workers)
         except asyncio.CancelledError:
-            rows.close()
+            errand.waiting.clear()
             await end_tasks(workers)
             raise
-        for worker in workers:
-            worker.result()
 
     @classmethod
     def listener(cls, settings: Any, sink: Sink) -> Listener | None:  # noqa: ANN401 - as the base says
         """Return the server that takes delivery reports, where ``listen_port`` is set."""
         return None if settings.listen_port is None else ReportListener(settings, return_path(settings), sink)
 
-    async def _work(self, prepared: PreparedMail, rows: Iterator[Message], report: Reporter) -> None:
-        for message in rows:
-            report([(message.delivery, await self._deliver(prepared, message, report))])
+    async def _work(self, pool: Pool, errand: Errand[PreparedMail]) -> None:
+        """Take a connection first and a message then: what has no connection can still be held."""
+        while errand.waiting:
+            try:
+                async with pool.connection() as connection:
+                    with errand.busy():
+                        await self._next(connection, errand)
+            except ChannelDown:
+                errand.tell(errand.take(), Retry(DOWN_AFTER, "connect"))
 
-    async def _deliver(self, prepared: PreparedMail, message: Message, report: Reporter) -> Outcome:
-        if not _ON_THE_WIRE.fullmatch(message.address):
-            return Rejected("address")
-        if _CONTROL.search(message.fill):
-            return Rejected("fill")
-        if self._pool is None:
-            return Retry(DOWN_AFTER, "closed")
+    async def _next(self, connection: Connection, errand: Errand[PreparedMail]) -> None:
+        message = errand.take()
+        if message is None:
+            return
+        envelope = self._envelope(connection, errand.prepared, message)
         try:
-            async with self._pool.connection() as connection:
-                return await self._hand_over(connection, prepared, message, report)
-        except ChannelDown:
-            return Retry(DOWN_AFTER, "connect")
-
-    async def _hand_over(
-        self, connection: Connection, prepared: PreparedMail, message: Message, report: Reporter
-    ) -> Outcome:
-        envelope = self._envelope(connection, prepared, message)
-        try:
-            answer = await connection.transact(envelope)
+            answer = await connection.transact(envelope, errand.may_leave)
+        except Held:
+            errand.hold(message)
         except Lost as lost:
-            return Unknown(lost.code) if lost.stage is Stage.BODY else Retry(LOST_AFTER, lost.code)
+            told = Unknown(lost.code) if lost.stage is Stage.BODY else Retry(LOST_AFTER, lost.code)
+            errand.tell(message, told)
         except asyncio.CancelledError:
             if connection.stage is Stage.BODY:
-                report([(message.delivery, Unknown("cancelled"))])
+                errand.tell(message, Unknown("cancelled"))
             raise
-        return self._judge(answer, prepared.message_id(message.delivery))
+        else:
+            errand.tell(message, self._judge(answer, errand.prepared.message_id(message.delivery)))
 
     @staticmethod
     def _judge(answer: Answer, message_id: str) -> Outcome:
@@ -170,6 +176,11 @@ class SmtpChannel(Channel):
 def return_path(settings: SmtpSettings) -> ReturnPath:
     """Return the signer of the route's return paths."""
     return ReturnPath(settings.verp_key.get_secret_value(), settings.bounce_domain)
+
+
+def unfit(message: Message) -> str:
+    """Return why a message cannot go on the wire; empty where it can."""
+    return "address" if not _ON_THE_WIRE.fullmatch(message.address) else unfit_fill(message.fill)
 
 
 def xtext(text: str) -> str:

@@ -17,6 +17,8 @@ from channels.base import ChannelDown
 from channels.smtp.replies import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiosmtplib import SMTPResponse
 
     from channels.smtp.settings import SmtpSettings
@@ -46,6 +48,10 @@ class Lost(Exception):
         super().__init__(code)
         self.stage = stage
         self.code = code
+
+
+class Held(Exception):
+    """The message must not leave any more; nothing of its text was written."""
 
 
 class Answer(NamedTuple):
@@ -94,16 +100,22 @@ class Connection:
             await self.close()
         return self.live
 
-    async def transact(self, envelope: Envelope) -> Answer:
+    async def transact(self, envelope: Envelope, may_leave: Callable[[], bool]) -> Answer:
         """Hand over one message and return the answer that decided.
 
         Raises:
+            Held: ``may_leave`` said no, before the first command or before the text.
             Lost: no answer; its stage tells whether the message may have been taken.
         """
+        if not may_leave():
+            raise Held
         self._served += 1
         self.stage = Stage.IDLE
         try:
-            return await self._steps(envelope)
+            return await self._steps(envelope, may_leave)
+        except Held:
+            self.drop()  # the server waits for the text; without its closing dot it takes nothing
+            raise
         except _FAILURES as failure:
             self.drop()
             late = isinstance(failure, TimeoutError)
@@ -112,7 +124,7 @@ class Connection:
             self.drop()
             raise
 
-    async def _steps(self, envelope: Envelope) -> Answer:
+    async def _steps(self, envelope: Envelope, may_leave: Callable[[], bool]) -> Answer:
         smtp = self._smtp
         if smtp is None:
             raise aiosmtplib.SMTPServerDisconnected("not connected")
@@ -126,13 +138,15 @@ class Connection:
             response = await smtp.execute_command(*words)
             if response.code // 100 != (3 if stage is Stage.DATA else 2):
                 return self._answered(response)
-        return self._answered(await self._body(smtp, envelope.body))
+        return self._answered(await self._body(smtp, envelope.body, may_leave))
 
-    async def _body(self, smtp: aiosmtplib.SMTP, body: bytes) -> SMTPResponse:
+    async def _body(self, smtp: aiosmtplib.SMTP, body: bytes, may_leave: Callable[[], bool]) -> SMTPResponse:
         """Write the text; the library's own ``data`` cannot say on which side of it a failure fell."""
         protocol = smtp.protocol
         if protocol is None or not protocol.is_connected:
             raise aiosmtplib.SMTPServerDisconnected("connection lost")
+        if not may_leave():
+            raise Held
         self.stage = Stage.BODY
         protocol.write(body)
         return await protocol.read_response(timeout=self._settings.timeout)

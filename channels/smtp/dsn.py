@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import itertools
 import re
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -17,7 +18,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from channels.base import Proof, Receipt, mask
+from channels.base import Proof, Receipt, mask, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,12 +40,15 @@ _DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "base64": binascii.a2b_base64,
     "quoted-printable": binascii.a2b_qp,
 }
+MOST_RECIPIENTS = 10
+"""Recipients that one report may tell of: a mail of ours has one, whom a mail system may expand to a few."""
 _RAW_LIMIT = 4000
+_FIELD_LIMIT = 1000
+MOST_FIELDS = 50
 _TEXT_LIMIT = 20_000
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b", re.ASCII)
 _FAILURE_CODE = re.compile(r"\b5\d\d[ -]|\b5\.\d\.\d{1,3}\b", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
-_ADDRESS = re.compile(r"[^\s<>;:,()\[\]\"]+@[^\s<>;:,()\[\]\"]+")
+_WORD = re.compile(r"[^\s<>;:,()\[\]\"]+")
 _DAEMON = re.compile(r"mailer-daemon|postmaster|mail delivery|microsoftexchange", re.IGNORECASE)
 _BOUNCE = re.compile(
     r"undeliver|delivery (?:has )?failed|returned mail|failure notice|delivery failure|not be delivered"
@@ -68,7 +72,8 @@ def read_report(mail: bytes, delivery: int | None, read_envid: Callable[[str], i
         read_envid: returns the delivery of a signed ENVID, or None.
 
     Returns:
-        One receipt for each recipient group with an action we know. Never raises.
+        One receipt for each recipient group with an action we know, :data:`MOST_RECIPIENTS` at
+        most. Never raises. Whatever the mail holds, no text over a fixed length is searched.
     """
     try:
         return _read(message_from_bytes(mail), delivery, read_envid)
@@ -80,7 +85,7 @@ def _read(message: Message, delivery: int | None, read_envid: Callable[[str], in
     status = next((part for part in message.walk() if part.get_content_type() in _STATUS_TYPES), None)
     if status is None:
         return [] if delivery is None else _read_plain(message, delivery)
-    groups = list(_groups(status))
+    groups = list(itertools.islice(_groups(status), 1 + MOST_RECIPIENTS))
     if not groups:
         return []
     shared = groups[0]
@@ -101,7 +106,7 @@ def _groups(status: Message) -> Iterator[Message]:
         yield from (group for group in parsed if group.keys())
         return
     # The library takes an encoded or international (RFC 6533) part for a message and leaves it as it is.
-    octets = b"\n\n".join(group.as_bytes() for group in parsed)
+    octets = b"\n\n".join(group.as_bytes() for group in parsed[: 1 + MOST_RECIPIENTS])
     for block in re.split(rb"\r?\n\r?\n", _DECODERS.get(encoding, bytes)(octets)):
         if block.strip():
             yield message_from_bytes(block.lstrip())
@@ -117,10 +122,17 @@ def _receipt(group: Message, shared: Message, delivery: int, told_at: datetime |
         # A failure with a passing cause: the last hop gave up trying.
         state = Proof.EXPIRED
     at = _when(_text(group, "Last-Attempt-Date")) or told_at or _when(_text(shared, "Arrival-Date"))
+    return Receipt(state, delivery=delivery, code=code or action, at=at, raw=_evidence(shared, group))
+
+
+def _evidence(shared: Message, group: Message) -> str:
+    """Return the fields as lines; the recipient's first, because what is over the limit is left out."""
     fields = [
-        f"{name}: {_flat(value)}" for part in dict.fromkeys((shared, group)) for name, value in part.items()
+        f"{name}: {_flat(str(value)[:_FIELD_LIMIT])}"
+        for part in dict.fromkeys((group, shared))
+        for name, value in part.items()[:MOST_FIELDS]
     ]
-    return Receipt(state, delivery=delivery, code=code or action, at=at, raw=_masked("\n".join(fields)))
+    return _masked("\n".join(fields))
 
 
 def _code(group: Message) -> str:
@@ -168,8 +180,8 @@ def _text(message: Message, name: str) -> str:
         return ""
     decoded: object = value
     with contextlib.suppress(ValueError, LookupError):  # broken encoded words are read as they stand
-        decoded = make_header(decode_header(str(value)))
-    return _flat(decoded)
+        decoded = make_header(decode_header(str(value)[:_FIELD_LIMIT]))
+    return _flat(str(decoded)[:_FIELD_LIMIT])
 
 
 def _flat(value: object) -> str:
@@ -196,6 +208,13 @@ def _when(date: str) -> datetime | None:
 
 
 def _masked(text: str) -> str:
-    """Return the evidence without control characters and with every address masked."""
-    shown = _CONTROL.sub(" ", text.encode("utf-8", "replace").decode())
-    return _ADDRESS.sub(lambda found: mask(found[0]), shown)[:_RAW_LIMIT]
+    """Return the start of the evidence without control characters and with every address masked."""
+    lines = "\n".join(plain_text(line) for line in text[:_RAW_LIMIT].split("\n"))
+    return _WORD.sub(_mask_word, lines)[:_RAW_LIMIT]
+
+
+def _mask_word(word: re.Match[str]) -> str:
+    """Return a word, masked where it is an address or, cut off by the limit, may be the start of one."""
+    if "@" in word[0]:
+        return mask(word[0])
+    return "" if word.end() == _RAW_LIMIT else word[0]

@@ -148,7 +148,8 @@ class _Handler:
         delivery = self._return_path.read(envelope.rcpt_tos[0])
         content = envelope.content
         assert isinstance(content, bytes)
-        receipts = read_report(content, delivery, self._return_path.read_token)
+        # In a thread: reading a crafted report takes long, and the gateway's loop must not wait for it.
+        receipts = await asyncio.to_thread(read_report, content, delivery, self._return_path.read_token)
         if not receipts:
             return "250 2.0.0 ok, nothing to note"
         durable = asyncio.Event()

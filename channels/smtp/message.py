@@ -19,12 +19,11 @@ from email.header import Header
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from channels.base import HOLE, Content, ContentRefused, Prepared
+from channels.base import HOLE, Content, ContentRefused, Prepared, refuse_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LINE_CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _MSG_ID_PART = re.compile(r"[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,64}){0,3}")
 _LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8})*")
@@ -64,7 +63,7 @@ class PreparedMail(Prepared):
         """Encode the content.
 
         Raises:
-            ContentRefused: a control character or half a surrogate pair in text or subject.
+            ContentRefused: an empty text, or a control character or half of one in text or subject.
         """
         self._subject = _one_line("subject", content.subject)
         self._text = _plain(content.text)
@@ -113,12 +112,7 @@ def _one_line(name: str, text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _CONTROLS.search(lines):
-        raise ContentRefused("the text holds a control character: remove it")
-    if lines.count(HOLE) > 1:
-        raise ContentRefused("the text has more than one place for the confirm link: keep one")
-    return _encodable("text", lines)
+    return refuse_text(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _encodable(name: str, text: str) -> str:

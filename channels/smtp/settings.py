@@ -44,8 +44,8 @@ class SmtpSettings(RouteSettings):
     listen_host: str = "127.0.0.1"
     listen_port: int | None = Field(None, ge=0, le=65535)
     """Where delivery reports are taken; none if not set, a free port if 0."""
-    listen_size: int = Field(1_000_000, ge=10_000)
-    """Longest report in octets."""
+    listen_size: int = Field(200_000, ge=10_000)
+    """Longest report in octets; one that gives back headers only, as we ask, has some 10,000."""
 
     @field_validator("from_address")
     @classmethod

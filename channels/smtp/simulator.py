@@ -84,6 +84,8 @@ class Script:
     report_to: tuple[str, int] | None = None
     """Where reports go. If None, ``start`` reserves a port and ``settings`` gives it to the adapter."""
     report_delay: float = 0.0
+    report_spread: float = 0.0
+    """Seconds over which reports are strewn by chance, so that they come in another order."""
     report_failed: float = 0.0
     """Share of reports that tell a failure (5.1.1); the rest tells delivery."""
     report_delayed: float = 0.0
@@ -257,6 +259,7 @@ class SmtpSimulator(Script, Simulator):
             self._later(report, self.report_delay)
 
     def _later(self, report: Report, delay: float) -> None:
+        delay += self.report_spread * self._random.random() if self.report_spread else 0.0
         if delay:
             asyncio.get_running_loop().call_later(delay, self._outgoing.put_nowait, report)
         else:

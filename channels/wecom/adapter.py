@@ -10,23 +10,19 @@ import asyncio
 import ipaddress
 import logging
 import re
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
-import orjson
 from pydantic import Field, field_validator
 
 from channels.base import (
-    HOLE,
     Accepted,
     AddressRefused,
     Capabilities,
     Channel,
     ChannelDown,
     Content,
-    ContentRefused,
     Message,
     Outcome,
     Prepared,
@@ -36,22 +32,21 @@ from channels.base import (
     RouteSettings,
     Throttled,
     Unknown,
+    always,
     refuse_controls,
 )
+from channels.wecom.errand import Errand, Held, Trip, leave
 from channels.wecom.pace import Pace
-from channels.wecom.verdicts import by_body, by_status, is_listed, redacted
+from channels.wecom.text import LIMITS, WecomText
+from channels.wecom.verdicts import Busy, by_body, by_status, is_listed, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from channels.base import Reporter, Sink
 
 VENDOR: Final = "https://qyapi.weixin.qq.com"
 PATH: Final = "/cgi-bin/webhook/send"
-LIMITS: Final = {"text": 2048, "markdown": 4096}
-"""Longest content in bytes of UTF-8, by message type."""
-ROOM_FOR_FILL: Final = 256
-"""Bytes kept free for each message's link where the text has a hole."""
 ANSWER_LIMIT: Final = 64 * 1024
 """Bytes of an answer that are read; the vendor's are under 1 KB."""
 KEEP_IDLE: Final = 15.0
@@ -89,29 +84,6 @@ class WecomSettings(RouteSettings):
         return value.rstrip("/")
 
 
-class WecomText(Prepared):
-    """The request body, encoded around the hole."""
-
-    def __init__(self, style: Literal["text", "markdown"], text: str) -> None:
-        """Encode ``text``, which may hold the hole once."""
-        self.limit = LIMITS[style]
-        self._text = text
-        whole = orjson.dumps({"msgtype": style, style: {"content": text}})
-        self._pieces = whole.split(HOLE.encode())
-
-    def preview(self, fill: str = "") -> str:
-        """Return what the group reads."""
-        return self._text.replace(HOLE, fill)
-
-    def body(self, fill: str) -> bytes:
-        """Return the JSON to post for one message."""
-        return orjson.dumps(fill)[1:-1].join(self._pieces)
-
-    def fits(self, fill: str) -> bool:
-        """Tell whether the text with this fill keeps to the vendor's limit."""
-        return len(self.preview(fill).encode()) <= self.limit
-
-
 class WecomChannel(Channel):
     """One HTTP session to the vendor for the life of a worker."""
 
@@ -133,6 +105,7 @@ class WecomChannel(Channel):
     def __init__(self, settings: WecomSettings, sink: Sink) -> None:
         """Keep the settings; the sink is never used because robots report nothing."""
         super().__init__(settings, sink)
+        self._busy = Busy()
         self._pace = Pace(settings.per_minute, settings.patience)
         self._window = asyncio.Semaphore(settings.window)
         self._session: aiohttp.ClientSession | None = None
@@ -153,29 +126,13 @@ class WecomChannel(Channel):
 
     def prepare(self, content: Content) -> WecomText:
         """Encode the text; a text over the limit is refused, because a warning is never cut."""
-        style, text = self.settings.style, content.text
-        if style == "markdown" and "<@" in text:
-            raise ContentRefused(
-                "markdown text must not hold <@...>: it would call members of the group by name"
-            )
-        size = len(text.replace(HOLE, "").encode()) + (ROOM_FOR_FILL if HOLE in text else 0)
-        if size > LIMITS[style]:
-            link = " with its link" if HOLE in text else ""
-            raise ContentRefused(
-                f"the text takes {size} bytes{link} and a WeCom {style} message holds {LIMITS[style]} "
-                "(a Chinese character takes 3): shorten the text of this channel"
-            )
-        if not text.strip():
-            raise ContentRefused(
-                "the text is empty and WeCom takes no empty message: write the text of this channel"
-            )
-        return WecomText(style, text)
+        return WecomText(self.settings.style, content.text)
 
     async def open(self) -> None:
         """Reach the vendor once, so that a wrong ``base_url`` or a closed firewall shows at the start."""
         await self._knock()
         trace = aiohttp.TraceConfig()
-        trace.on_request_headers_sent.append(_note_sent)
+        trace.on_request_headers_sent.append(leave)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self.settings.window, keepalive_timeout=KEEP_IDLE),
             timeout=aiohttp.ClientTimeout(total=self.settings.timeout, connect=self.settings.connect_timeout),
@@ -194,46 +151,68 @@ class WecomChannel(Channel):
         if session is not None:
             await session.close()
 
-    async def send(self, prepared: Prepared, messages: Sequence[Message], report: Reporter) -> None:
+    async def send(
+        self,
+        prepared: Prepared,
+        messages: Sequence[Message],
+        report: Reporter,
+        may_leave: Callable[[], bool] = always,
+    ) -> None:
         """Post each message and report its outcome; see :class:`channels.base.Channel`."""
         assert isinstance(prepared, WecomText)
-        tasks = [asyncio.create_task(self._deliver(prepared, message, report)) for message in messages]
+        errand = Errand(prepared, report, may_leave)
+        tasks = [asyncio.create_task(self._deliver(errand, message)) for message in messages]
+        errand.waiting.update(zip(tasks, messages, strict=True))
         self._under_way.update(tasks)
         try:
-            await asyncio.gather(*tasks)
+            await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._under_way.difference_update(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
 
-    async def _deliver(self, prepared: WecomText, message: Message, report: Reporter) -> None:
-        key, now = message.address, asyncio.get_running_loop().time
-        if not prepared.fits(message.fill):
-            report([(message.delivery, Rejected("text-too-long"))])
-            return
-        may, wait = self._pace.take(key, now())
-        if not may:
-            report([(message.delivery, Throttled(wait, "pace"))])
-            return
-        trip = SimpleNamespace(sent=False)
+    async def _deliver(self, errand: Errand, message: Message) -> None:
+        unfit = errand.prepared.unfit(message.fill)
+        may, wait = (False, 0.0) if unfit else self._pace.take(message.address, self._now())
+        if unfit:
+            errand.tell(message, Rejected(unfit))
+        elif not may:
+            errand.tell(message, Throttled(wait, "pace"))
+        else:
+            await self._in_turn(errand, message, wait)
+
+    async def _in_turn(self, errand: Errand, message: Message, wait: float) -> None:
+        """Wait for the robot's moment and for room, and post."""
+        trip = Trip(errand.may_leave)
         try:
             await asyncio.sleep(wait)
             async with self._window:
-                outcome = await self._post(prepared.body(message.fill), message, trip)
+                errand.go()
+                outcome = await self._post(errand.prepared.body(message.fill), message, trip)
+        except Held:
+            errand.hold(message)
         except asyncio.CancelledError:
             if trip.sent:
-                report([(message.delivery, Unknown("cancelled"))])
+                errand.tell(message, Unknown("cancelled"))
             raise
+        else:
+            if isinstance(outcome, Throttled):
+                self._pace.hold(message.address, outcome.after, self._now())
+            errand.tell(message, self._busy.judge(message.delivery, outcome))
         finally:
             if not trip.sent:
-                self._pace.give_back(key)
-        if isinstance(outcome, Throttled):
-            self._pace.hold(key, outcome.after, now())
-        report([(message.delivery, outcome)])
+                self._pace.give_back(message.address)
 
-    async def _post(self, body: bytes, message: Message, trip: SimpleNamespace) -> Outcome:
-        """Post one body; ``trip.sent`` becomes true just before its first byte leaves."""
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _post(self, body: bytes, message: Message, trip: Trip) -> Outcome:
+        """Post one body; raises :class:`channels.wecom.errand.Held` where it may not leave any more."""
         if self._session is None:
             return Retry(1.0, "closed")
         url, query = f"{self.settings.base_url}{PATH}", {"key": message.address}
@@ -287,14 +266,6 @@ def _key_of(address: str) -> str:
     if not address.startswith(VENDOR + PATH):
         return address
     return parse_qs(urlsplit(address).query).get("key", [""])[0]
-
-
-async def _note_sent(
-    _session: aiohttp.ClientSession,
-    trip: SimpleNamespace,
-    _params: aiohttp.TraceRequestHeadersSentParams,
-) -> None:
-    trip.trace_request_ctx.sent = True
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

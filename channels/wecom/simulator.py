@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from channels.base import LedgerEntry, Simulator
-from channels.wecom.adapter import LIMITS, PATH
+from channels.wecom.adapter import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ MESSAGES: Final = {
     45009: "api freq out of limit",
     93000: "invalid webhook url",
 }
+LIMITS: Final = {"text": 2048, "markdown": 4096}
+"""Bytes of UTF-8 by message type, as the vendor's page says."""
 MORE: Final = "hint: [1795312800_1_0123456789abcdef], from ip: 203.0.113.7, more info at https://open.work.weixin.qq.com/devtool/query?e="
 
 
@@ -38,6 +40,7 @@ class WecomSimulator(Simulator):
         errcodes: the same for single keys.
         status: HTTP status answered instead of taking the message (200 is normal).
         redirect: answer 302 to another address.
+        cut_share: share of requests whose connection is closed before the message is taken.
         hang: take the message and never answer.
         drop_share: share of messages taken whose connection is closed without an answer.
         giant: take the message and answer 1 GB.
@@ -55,6 +58,7 @@ class WecomSimulator(Simulator):
         self.errcodes: dict[str, int] = {}
         self.status = 200
         self.redirect = False
+        self.cut_share = 0.0
         self.hang = False
         self.drop_share = 0.0
         self.giant = False
@@ -110,6 +114,8 @@ class WecomSimulator(Simulator):
     async def _answer(self, request: web.Request, key: str, body: bytes) -> web.StreamResponse:
         if self.latency:
             await asyncio.sleep(self.latency)
+        if _share(f"cut {self.requests}") < self.cut_share:
+            return self._cut(request)
         if self.status != 200:  # noqa: PLR2004
             return web.Response(status=self.status, text="<html>upstream error</html>")
         if self.redirect:
@@ -125,9 +131,7 @@ class WecomSimulator(Simulator):
         if self.hang:
             await self._ending.wait()
         if self.hang or _share(ref) < self.drop_share:
-            if request.transport is not None:
-                request.transport.abort()
-            return web.Response()
+            return self._cut(request)
         if self.giant:
             return await self._flood(request)
         if self.garbage:
@@ -162,6 +166,12 @@ class WecomSimulator(Simulator):
             return True
         minute.append(now)
         return False
+
+    @staticmethod
+    def _cut(request: web.Request) -> web.Response:
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
 
     @staticmethod
     def _reply(code: int) -> web.Response:

@@ -7,9 +7,10 @@ path/91770 (group robots). The vendor asks to judge by ``errcode``, never by ``e
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections import OrderedDict
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from channels.base import Accepted, Outcome, Rejected, Retry, Throttled, Unknown
 
@@ -20,7 +21,7 @@ ABROAD: Final = 30.0
 """Seconds to wait when something that is not the vendor answers, or a code is new to us."""
 
 CODES: Final[dict[int, Outcome]] = {
-    -1: Retry(BUSY, "-1"),  # system busy: the vendor asks for no more than three further tries
+    -1: Retry(BUSY, "-1"),  # system busy: the vendor asks for no more than three further tries, see Busy
     40008: Rejected("40008"),  # msgtype is wrong
     40058: Rejected("40058"),  # a parameter is wrong; also text over its length
     44004: Rejected("44004"),  # empty text
@@ -33,11 +34,16 @@ CODES: Final[dict[int, Outcome]] = {
 """``errcode`` to outcome; 0 is success and stands apart because it needs our reference."""
 
 STATUSES: Final[dict[int, Outcome]] = {
+    408: Unknown("http-408"),  # a proxy's clock ran out, perhaps behind the whole request
     413: Rejected("http-413"),
     429: Throttled(MINUTE, "http-429"),
-    504: Unknown("http-504"),  # a proxy gave up waiting: the vendor may have taken it
+    503: Retry(BUSY, "http-503"),  # turned away at the door: nothing was taken
 }
 """HTTP statuses that do not follow their class."""
+
+MOST_BUSY: Final = 3
+REMEMBERED: Final = 10_000
+"""Deliveries whose busy answers are counted at one time."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -47,7 +53,7 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    errcode: int
+    errcode: Annotated[int, Field(ge=-(2**31), lt=2**31)]
     errmsg: str = ""
 
 
@@ -55,13 +61,16 @@ def by_status(status: int) -> Outcome | None:
     """Return what an HTTP status means by itself; None for 200, whose body has to be judged.
 
     A redirect or another 4xx comes from something between us and the vendor, or from a
-    wrong ``base_url``: nothing was taken, and it can be mended while we retry.
+    wrong ``base_url``: nothing was taken, and it can be mended while we retry. A server that
+    fails, or a success without the vendor's words, has read the whole request: the group may
+    have been told, so it is unknown.
     """
     if status == 200:  # noqa: PLR2004
         return None
     if status in STATUSES:
         return STATUSES[status]
-    return Retry(BUSY if status >= 500 else ABROAD, f"http-{status}")  # noqa: PLR2004
+    read_whole = status < 300 or status >= 500  # noqa: PLR2004
+    return Unknown(f"http-{status}") if read_whole else Retry(ABROAD, f"http-{status}")
 
 
 def by_body(body: bytes, ref: str) -> Outcome:
@@ -76,6 +85,24 @@ def by_body(body: bytes, ref: str) -> Outcome:
     if answer.errcode == 0:
         return Accepted((ref,))
     return CODES.get(answer.errcode, Retry(ABROAD, str(answer.errcode)))
+
+
+class Busy:
+    """Counts how often each delivery was answered "system busy", because the vendor bounds the tries."""
+
+    def __init__(self) -> None:
+        """Begin with no answer counted."""
+        self._times: OrderedDict[int, int] = OrderedDict()
+
+    def judge(self, delivery: int, outcome: Outcome) -> Outcome:
+        """Return the outcome, or unknown where the vendor was busy once too often."""
+        times = self._times.pop(delivery, 0) + 1
+        if outcome != CODES[-1]:
+            return outcome
+        self._times[delivery] = times
+        if len(self._times) > REMEMBERED:
+            self._times.popitem(last=False)
+        return outcome if times <= MOST_BUSY else Unknown("-1")
 
 
 def is_listed(code: str) -> bool:

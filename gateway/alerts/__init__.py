@@ -3,7 +3,7 @@
 Pure: no input or output, no clock, nothing of the other rooms.
 
 - :mod:`~gateway.alerts.parse`: bytes -> :class:`~gateway.alerts.model.Alert`, or a refusal;
-- :mod:`~gateway.alerts.write`: Alert -> bytes;
+- :mod:`~gateway.alerts.write`: Alert -> bytes; :mod:`~gateway.alerts.foreign`: what is foreign to CAP;
 - :mod:`~gateway.alerts.lint`: what people should look at before an alert is used;
 - :mod:`~gateway.alerts.check`: parse and lint in one, as the feeds, the desk and the command use it;
 - :mod:`~gateway.alerts.chain`: which alerts of a set are live, given Updates and Cancels;

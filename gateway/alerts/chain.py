@@ -3,15 +3,22 @@
 An alert is superseded by an Update or Cancel that names it, from the instant that one was sent, in whatever
 order the two arrive. It never comes back: not when the superseding message expires, nor when that is itself
 superseded. A message counts only against alerts of its own sender, or of senders that name it as their
-delegate, and only against alerts of the same status, so that no test cancels a real warning.
+delegate; only against alerts of the same status, so that no test cancels a real warning; and only against
+alerts that were not sent after it. Where Updates name each other, nobody can tell which one replaces which:
+none of them does.
+
+Messages of one key with different contents are all held, whichever came first: none of them is in force and
+none supersedes, until somebody has looked. Nothing here depends on the order of the messages.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.alerts.model import AlertKey, MsgType
+from gateway.alerts.model import AlertKey, MsgType, Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -34,9 +41,12 @@ class Chain:
     """What a set of messages, in any order, amounts to.
 
     Attributes:
-        alerts: Key -> message; of several with one key the first.
-        conflicts: Messages with the key of another but other content: somebody must look.
-        refused: Claims of senders that may not supersede the target, or of another status.
+        alerts: Key -> message, without those that are held.
+        held: Key -> its messages, which differ: somebody must look.
+        reused: Keys that share sender and identifier but not ``sent``, against CAP 1.2, 3.2.1: somebody must
+            look. The messages are in force meanwhile, each for itself.
+        refused: Claims of senders that may not supersede the target, of another status, on later messages,
+            and of Updates that name each other.
         unknown: References to messages that are not in the set. They may still come.
     """
 
@@ -49,38 +59,48 @@ class Chain:
             alerts: The messages.
             delegates: Sender -> other senders that may supersede its alerts.
         """
-        self.alerts: dict[AlertKey, Alert] = {}
-        self.conflicts: list[Alert] = []
+        contents = _by_key(alerts)
+        self.alerts = {key: same[0] for key, same in contents.items() if len(same) == 1}
+        self.held = {key: same for key, same in contents.items() if len(same) > 1}
+        self.reused: list[tuple[AlertKey, ...]] = []
         self.refused: list[Claim] = []
         self.unknown: list[Claim] = []
         self._delegates = delegates or {}
         self._superseders: dict[AlertKey, list[Alert]] = defaultdict(list)
-        for alert in alerts:
-            known = self.alerts.setdefault(alert.key, alert)
-            if known != alert:
-                self.conflicts.append(alert)
-        self._link()
+        self._link(contents)
 
-    def _link(self) -> None:
+    def _link(self, contents: Mapping[AlertKey, tuple[Alert, ...]]) -> None:
         by_identifier: dict[tuple[str, str], list[AlertKey]] = defaultdict(list)
-        for key in self.alerts:
+        for key in sorted(contents):
             by_identifier[key.sender, key.identifier].append(key)
-        for alert in self.alerts.values():
-            if alert.msg_type not in _SUPERSEDING:
-                continue
-            loose = [key for name in alert.malformed_references for key in by_identifier[alert.sender, name]]
-            for target in {*(reference.key for reference in alert.references), *loose} - {alert.key}:
-                self._claim(alert, target)
+        self.reused = [tuple(keys) for keys in by_identifier.values() if len(keys) > 1]
+        superseding = (alert for _, alert in sorted(self.alerts.items()) if alert.msg_type in _SUPERSEDING)
+        claims = [claim for alert in superseding for claim in _claims(alert, by_identifier)]
+        sound = {claim for claim in claims if self._is_sound(claim, contents.get(claim.target, ()))}
+        sound -= _circular({claim for claim in sound if self._is_of_updates(claim)})
+        for claim in claims:
+            if claim in sound and claim.target.sent <= claim.by.sent:
+                self._accept(claim, claim.target in contents)
+            else:
+                self.refused.append(claim)
 
-    def _claim(self, alert: Alert, target: AlertKey) -> None:
-        known = self.alerts.get(target)
-        allowed = alert.sender == target.sender or alert.sender in self._delegates.get(target.sender, ())
-        if not allowed or (known is not None and known.status != alert.status):
-            self.refused.append(Claim(alert.key, target))
-            return
-        if known is None:
-            self.unknown.append(Claim(alert.key, target))
-        self._superseders[target].append(alert)
+    def _is_sound(self, claim: Claim, targets: tuple[Alert, ...]) -> bool:
+        sender, owner = claim.by.sender, claim.target.sender
+        if sender != owner and sender not in self._delegates.get(owner, ()):
+            return False
+        return all(target.status == self.alerts[claim.by].status for target in targets)
+
+    def _is_of_updates(self, claim: Claim) -> bool:
+        both = [self.alerts.get(key) for key in claim]
+        return all(alert is not None and alert.msg_type == MsgType.UPDATE for alert in both)
+
+    def _accept(self, claim: Claim, known: bool) -> None:
+        by = self.alerts[claim.by]
+        if not known:
+            self.unknown.append(claim)
+        # Of a message that has not come nobody knows the status: it may be a real warning.
+        if known or by.status == Status.ACTUAL:
+            self._superseders[claim.target].append(by)
 
     def superseded_at(self, key: AlertKey) -> datetime | None:
         """The instant from which the alert, known or not, is superseded; ``None`` where it is not."""
@@ -125,6 +145,43 @@ class Chain:
         if alert.expires is not None:
             return at < alert.expires
         return max_age is None or at - alert.sent < max_age
+
+
+def _by_key(alerts: Iterable[Alert]) -> dict[AlertKey, tuple[Alert, ...]]:
+    found: dict[AlertKey, dict[Alert, None]] = defaultdict(dict)
+    for alert in alerts:
+        found[alert.key].setdefault(alert)
+    return {key: tuple(same) for key, same in found.items()}
+
+
+def _claims(alert: Alert, by_identifier: Mapping[tuple[str, str], list[AlertKey]]) -> list[Claim]:
+    loose = [
+        key for name in alert.malformed_references for key in by_identifier.get((alert.sender, name), ())
+    ]
+    targets = {*(reference.key for reference in alert.references), *loose} - {alert.key}
+    return [Claim(alert.key, target) for target in sorted(targets)]
+
+
+def _circular(claims: set[Claim]) -> set[Claim]:
+    """The claims of messages that name each other, directly or, within one second, by way of others."""
+    mutual = {claim for claim in claims if Claim(claim.target, claim.by) in claims}
+    return mutual | _circles_in_one_second(claims)
+
+
+def _circles_in_one_second(claims: set[Claim]) -> set[Claim]:
+    graph: dict[AlertKey, set[AlertKey]] = defaultdict(set)
+    for by, target in claims:
+        if by.sent == target.sent:
+            graph[by].add(target)
+    sorter = TopologicalSorter(graph)
+    with suppress(CycleError):
+        sorter.prepare()
+    # What the sorter never gives out stands in a circle or names one.
+    free: set[AlertKey] = set()
+    while ready := sorter.get_ready():
+        free.update(ready)
+        sorter.done(*ready)
+    return {Claim(by, target) for by in graph.keys() - free for target in graph[by] - free}
 
 
 def live(

@@ -28,7 +28,7 @@ _HALF_TURN = 180
 _TURN = 360
 _FEWEST_POINTS = 4
 _FLAT = 1e-12
-_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _PAIR = re.compile(rf"({_NUMBER}),({_NUMBER})")
 _CIRCLE = re.compile(rf"({_NUMBER}),({_NUMBER})\s+({_NUMBER})")
 

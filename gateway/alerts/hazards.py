@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 AWARENESS = "awareness_level"
 """MeteoAlarm's parameter: ``"2; yellow; Moderate"``."""
+_AWARENESS_FIELDS = 3
 
 
 class Level(StrEnum):
@@ -266,5 +267,5 @@ def _level_of_info(info: Info, hazards: Hazards) -> FoundLevel | None:
 
 
 def _awareness(value: str, hazards: Hazards) -> Level | None:
-    words = [word.strip() for word in value.split(";")]
-    return None if is_green(value) else next(filter(None, map(hazards.level_named, words)), None)
+    fields = value.split(";", maxsplit=_AWARENESS_FIELDS)[:_AWARENESS_FIELDS]
+    return None if is_green(value) else next(filter(None, map(hazards.level_named, fields)), None)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 DEFAULT = "en-US"
 UNDETERMINED = "und"
 
+_LONGEST = 64
 _TAG = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
 _SHORT = {
     "ara": "ar",
@@ -50,7 +51,7 @@ _SCRIPT = 4
 
 def is_tag(text: str) -> bool:
     """Whether the text has the form of a language tag."""
-    return _TAG.fullmatch(text) is not None
+    return len(text) <= _LONGEST and _TAG.fullmatch(text) is not None
 
 
 def usual(tag: str) -> str:

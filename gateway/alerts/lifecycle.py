@@ -3,6 +3,9 @@
 ``draft`` is being written, ``submitted`` waits for its approvers, ``approved`` may be released, ``released``
 has left the desk. ``updated`` and ``cancelled`` mean that another alert of ours took its place;
 ``expired`` that its validity ended before anything else; ``withdrawn`` that it was given up before release.
+What was never released does not expire by itself, save a Cancel that nobody needed: its author gives it a
+later end or withdraws it. An alert that has expired may still be followed by an Update, for an extension
+that was approved too late.
 Any change to the content of a submitted or approved alert is an ``edit``: back to draft, approvals void.
 """
 
@@ -67,7 +70,9 @@ TRANSITIONS: dict[State, dict[Action, State]] = {
     },
     State.UPDATED: {},
     State.CANCELLED: {},
-    State.EXPIRED: {},
+    State.EXPIRED: {
+        Action.UPDATE: State.UPDATED,
+    },
     State.WITHDRAWN: {},
 }
 """State -> action -> state. What is not in the table cannot be done."""

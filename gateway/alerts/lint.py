@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.alerts.findings import Finding, Findings
-from gateway.alerts.rules import areas, identity, levels, resources, texts, validity
+from gateway.alerts.rules import areas, blocks, drills, identity, levels, resources, texts, validity
 from gateway.alerts.rules.context import Context, Source
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ _RULES = (
     identity.about_identity,
     identity.about_audience,
     identity.about_references,
-    identity.about_blocks,
+    blocks.about_blocks,
     validity.about_times,
     texts.about_texts,
-    texts.about_drills,
+    drills.about_drills,
     texts.about_languages,
     areas.about_areas,
     resources.about_resources,

@@ -174,6 +174,8 @@ class ValuePair(_Model):
 
     value_name: Text
     value: Text
+    extensions: tuple[str, ...] = ()
+    """Elements foreign to CAP, as XML."""
 
 
 class Circle(_Model):
@@ -268,7 +270,7 @@ class Alert(_Model):
     incidents: tuple[Item, ...] = ()
     infos: tuple[Info, ...] = ()
     signatures: tuple[str, ...] = ()
-    """XML-DSig elements in canonical form. To verify one, go back to the bytes received."""
+    """XML-DSig elements, as XML. To verify one, go back to the bytes received."""
     extensions: tuple[str, ...] = ()
     """Elements foreign to CAP, as XML."""
 

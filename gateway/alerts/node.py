@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
-
-from lxml import etree
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from gateway.alerts.findings import Findings, Refused
+from gateway.alerts.foreign import foreign_xml, is_signature, split_name
 from gateway.alerts.times import TimeRefused, read_time
 
 if TYPE_CHECKING:
@@ -18,8 +16,16 @@ if TYPE_CHECKING:
     from datetime import datetime
     from enum import StrEnum
 
+    from lxml import etree
+
     E = TypeVar("E", bound=StrEnum)
 
+Version: TypeAlias = Literal["1.0", "1.1", "1.2"]
+NAMESPACES: dict[str, Version] = {
+    "urn:oasis:names:tc:emergency:cap:1.2": "1.2",
+    "urn:oasis:names:tc:emergency:cap:1.1": "1.1",
+    "http://www.incident.com/cap/1.0": "1.0",
+}
 ORDER: dict[str, tuple[str, ...]] = {
     "alert": (
         *("identifier", "sender", "password", "sent", "status", "msgType", "source", "scope", "restriction"),
@@ -107,6 +113,7 @@ class Node:
         self.found = found
         self.raw = raw
         self.foreign: list[etree._Element] = []
+        self.signatures: list[etree._Element] = []
         self._children: dict[str, list[etree._Element]] = {}
 
     def at(self, name: str, number: int | None = None) -> str:
@@ -114,21 +121,25 @@ class Node:
         return f"{self.path}/{name}" if number is None else f"{self.path}/{name}[{number}]"
 
     def sort(self, kind: str, budget: Budget) -> None:
-        """Sort the children by name; what is foreign to CAP is set aside.
+        """Sort the children by name; what is foreign to CAP, and what signs the message, is set aside.
 
         Raises:
-            Refused: An element that may stand once stands twice, or there are too many foreign ones.
+            Refused: An element that may stand once stands twice, one is of another version of CAP, or there
+                are too many foreign ones.
         """
         order = ORDER[kind]
-        own = str(self.element.tag).rpartition("}")[0]
+        own = split_name(self.element.tag)[0]
         last = 0
         for child in self.element:
-            namespace, _, name = str(child.tag).rpartition("}")
-            if namespace != own or name not in order:
-                budget.spend_foreign(child)
-                self.foreign.append(child)
+            namespace, name = split_name(child.tag)
+            if namespace == own and name in order:
+                last = self._take(name, child, order, last)
                 continue
-            last = self._take(name, child, order, last)
+            if namespace in NAMESPACES and name in order:
+                raise Refused("versions_mixed", f"{name} is of another version of CAP", self.at(name))
+            budget.spend_foreign(child)
+            signs = kind == "alert" and is_signature(child)
+            (self.signatures if signs else self.foreign).append(child)
         self._notice_strays()
 
     def _take(self, name: str, child: etree._Element, order: tuple[str, ...], last: int) -> int:
@@ -162,14 +173,13 @@ class Node:
             yield Node(child, self.at(name, number), self.found, self.raw)
 
     def extensions(self) -> tuple[str, ...]:
-        """The children that are foreign to CAP, as XML, each with a finding; signatures left out."""
-        strange = [child for child in self.foreign if not is_signature(child)]
-        for child in strange:
-            name = str(child.tag).rpartition("}")[2][:40]
+        """The children that are foreign to CAP, as XML, each with a finding."""
+        for child in self.foreign:
+            name = split_name(child.tag)[1][:40]
             self.found.add(
                 "foreign_element", self.path, f"the element {name} is not CAP's; kept but not understood"
             )
-        return tuple(map(foreign_xml, strange))
+        return tuple(map(foreign_xml, self.foreign))
 
     def value(self) -> str:
         """The trimmed text of this element, which should hold no others."""
@@ -265,19 +275,3 @@ def choose(text: str, choices: type[E], path: str) -> E:
     except ValueError:
         known = ", ".join(choices)
         raise Refused("value_unknown", f"the value is not one of {known}", path) from None
-
-
-def is_signature(element: etree._Element) -> bool:
-    """Whether the element is of XML-DSig."""
-    return str(element.tag).startswith("{http://www.w3.org/2000/09/xmldsig#}")
-
-
-def foreign_xml(element: etree._Element) -> str:
-    """A foreign element as XML that stands for itself: exclusive canonical form, whatever stood around it."""
-    # Of a copy, which has only the namespaces in use: the canonical form of an element in its place takes
-    # time by the square of all that are declared around it.
-    xml = etree.tostring(copy.deepcopy(element), method="c14n", exclusive=True, with_comments=False).decode()
-    name_end = min(at for at in (xml.find(mark) for mark in " />") if at > 0)
-    head = xml[: xml.index(">")]
-    # Without this, elements in no namespace would fall into CAP's when they are put back.
-    return xml if " xmlns=" in head else f'{xml[:name_end]} xmlns=""{xml[name_end:]}'

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from gateway.alerts.findings import Finding, Findings, Refused
+from gateway.alerts.foreign import foreign_xml, split_name
 from gateway.alerts.model import Alert, MsgType, Reference, Scope, Status, is_word
-from gateway.alerts.node import Budget, Node, foreign_xml, is_signature
+from gateway.alerts.node import NAMESPACES, Budget, Node, Version
 from gateway.alerts.parse_info import read_info
 from gateway.alerts.times import TimeRefused, read_time
 from gateway.alerts.xml import Limits, read_tree
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Limits", "Parsed", "Refused", "parse"]
 
-Version: TypeAlias = Literal["1.0", "1.1", "1.2"]
-NAMESPACES: dict[str, Version] = {
-    "urn:oasis:names:tc:emergency:cap:1.2": "1.2",
-    "urn:oasis:names:tc:emergency:cap:1.1": "1.1",
-    "http://www.incident.com/cap/1.0": "1.0",
-}
 _LIST_ITEM = re.compile(r'"([^"]*)"|(\S+)')
 _TOKEN = re.compile(r"\S+")
 _REFERENCE_PARTS = 3
@@ -75,10 +70,10 @@ def parse(data: bytes, *, limits: Limits | None = None) -> Parsed:
 
 
 def _version(root: etree._Element) -> Version:
-    namespace, _, name = str(root.tag).rpartition("}")
+    namespace, name = split_name(root.tag)
     if name != "alert":
         raise Refused("wrong_root", "the root element is not alert", name[:40])
-    version = NAMESPACES.get(namespace.removeprefix("{"))
+    version = NAMESPACES.get(namespace)
     if version is None:
         what = "has no namespace" if not namespace else "has a namespace that is not CAP's"
         raise Refused(
@@ -108,7 +103,7 @@ def _read_alert(node: Node, version: Version, budget: Budget) -> Alert:
         malformed_references=malformed,
         incidents=_items(node, "incidents", budget),
         infos=tuple(read_info(info, version, budget) for info in node.nodes("info")),
-        signatures=tuple(foreign_xml(child) for child in node.foreign if is_signature(child)),
+        signatures=tuple(map(foreign_xml, node.signatures)),
         extensions=node.extensions(),
     )
 

@@ -110,8 +110,9 @@ def _pair(node: Node, version: str, budget: Budget) -> ValuePair:
         name, _, value = node.value().partition("=")
         return ValuePair(value_name=name, value=value)
     node.sort("pair", budget)
-    node.extensions()
-    return ValuePair(value_name=node.words("valueName"), value=node.words("value"))
+    return ValuePair(
+        value_name=node.words("valueName"), value=node.words("value"), extensions=node.extensions()
+    )
 
 
 def _resources(node: Node, budget: Budget) -> tuple[Resource, ...]:
@@ -121,14 +122,11 @@ def _resources(node: Node, budget: Budget) -> tuple[Resource, ...]:
 
 def _resource(node: Node, budget: Budget) -> Resource | None:
     node.sort("resource", budget)
-    if node.first("resourceDesc") is None:
-        node.found.add("resource_incomplete", node.path)
-        return None
     uri, content = node.text("uri"), _content(node)
     if content is None and uri is None and node.first("derefUri") is not None:
         return None
     return Resource(
-        resource_desc=node.words("resourceDesc"),
+        resource_desc=_resource_desc(node),
         mime_type=_mime_type(node),
         size=_size(node),
         uri=uri,
@@ -136,6 +134,13 @@ def _resource(node: Node, budget: Budget) -> Resource | None:
         digest=node.text("digest"),
         extensions=node.extensions(),
     )
+
+
+def _resource_desc(node: Node) -> str:
+    if node.first("resourceDesc") is None:
+        node.found.add("resource_incomplete", node.path)
+        return ""
+    return node.words("resourceDesc")
 
 
 def _mime_type(node: Node) -> str:

@@ -31,14 +31,25 @@ class _Extended(Protocol):
     def extensions(self) -> tuple[str, ...]: ...
 
 
-def write(alert: Alert, *, foreign: bool = True) -> bytes:
+def write(alert: Alert, *, foreign: bool = True, content: bool = True) -> bytes:
     """The message as a UTF-8 document.
 
     Args:
         alert: The message.
         foreign: Whether elements foreign to CAP are written; a signature always is.
+        content: Whether derefUri is written. It must not go to networks on which receivers answer, nor to
+            any whose clients cannot all take it (CAP 1.2, 3.2.3): whoever feeds such a network leaves it out.
     """
+    alert = alert if content else _without_content(alert)
     return f"{_HEAD}{''.join(_alert(alert, foreign))}</alert>\n".encode()
+
+
+def _without_content(alert: Alert) -> Alert:
+    def stripped(info: Info) -> Info:
+        resources = tuple(one.model_copy(update={"deref_uri": None}) for one in info.resources)
+        return info.model_copy(update={"resources": resources})
+
+    return alert.model_copy(update={"infos": tuple(map(stripped, alert.infos))})
 
 
 def _element(name: str, text: str | None) -> str:
@@ -56,9 +67,10 @@ def _time(name: str, value: datetime | None) -> str:
     return _element(name, write_time(value) if value else None)
 
 
-def _pairs(name: str, pairs: Iterable[ValuePair]) -> Iterator[str]:
+def _pairs(name: str, pairs: Iterable[ValuePair], foreign: bool) -> Iterator[str]:
     for pair in pairs:
-        yield f"<{name}>{_element('valueName', pair.value_name)}{_element('value', pair.value)}</{name}>"
+        inside = _element("valueName", pair.value_name) + _element("value", pair.value)
+        yield f"<{name}>{inside}{_kept(pair, foreign)}</{name}>"
 
 
 def _items(name: str, items: tuple[str, ...]) -> str:
@@ -104,7 +116,7 @@ def _info(info: Info, foreign: bool) -> Iterator[str]:
     yield _element("severity", info.severity)
     yield _element("certainty", info.certainty)
     yield _element("audience", info.audience)
-    yield from _pairs("eventCode", info.event_codes)
+    yield from _pairs("eventCode", info.event_codes, foreign)
     yield _time("effective", info.effective)
     yield _time("onset", info.onset)
     yield _time("expires", info.expires)
@@ -114,7 +126,7 @@ def _info(info: Info, foreign: bool) -> Iterator[str]:
     yield _element("instruction", info.instruction)
     yield _element("web", info.web)
     yield _element("contact", info.contact)
-    yield from _pairs("parameter", info.parameters)
+    yield from _pairs("parameter", info.parameters, foreign)
     for resource in info.resources:
         yield f"<resource>{''.join(_resource(resource, foreign))}</resource>"
     for area in info.areas:
@@ -138,7 +150,7 @@ def _area(area: Area, foreign: bool) -> Iterator[str]:
     yield from _elements("polygon", area.unusable_polygons)
     yield from _elements("circle", map(write_circle, area.circles))
     yield from _elements("circle", area.unusable_circles)
-    yield from _pairs("geocode", area.geocodes)
+    yield from _pairs("geocode", area.geocodes, foreign)
     yield _decimal("altitude", area.altitude)
     yield _decimal("ceiling", area.ceiling)
     yield _kept(area, foreign)

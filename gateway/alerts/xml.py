@@ -85,7 +85,8 @@ def read_tree(data: bytes, limits: Limits, found: Findings) -> etree._Element:
         raise Refused("too_large", f"the file has {len(data)} bytes, more than {limits.bytes}")
     text = _decode(data, found)
     start = text.lstrip()
-    if len(start) < len(text):
+    # Without a declaration XML allows white space, its own four characters, to come first.
+    if len(start) < len(text) and (_DECLARATION.match(start) or len(text.lstrip(" \t\r\n")) > len(start)):
         found.add("whitespace_before_declaration", "")
     body = _without_declaration(start)
     _refuse_strange(body)

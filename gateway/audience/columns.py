@@ -1,4 +1,4 @@
-"""What the columns of a contact list may be called, and the words in their cells."""
+"""What the columns of a list may be called, and what may stand in their cells."""
 
 from __future__ import annotations
 
@@ -73,6 +73,12 @@ LANGUAGES = {
 }
 """Language tag -> words for it; other tags of BCP 47 are taken as they are."""
 
+MOST_NAME = 100
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Spaces of all kinds, and the invisible marks that phone books and web pages put around numbers.
+_PADDING = " \t\u00a0\u3000\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
+_FORMULA_ERROR = re.compile(r"#(N/A|REF!|DIV/0!|NAME\?|NULL!|NUM!|VALUE!|SPILL!|CALC!)")
 _NOISE = re.compile(r"[\s_\-:：*]+|[（(【\[].*?[)）】\]]")
 _NUMBER = re.compile(r"\d+$")
 _PRIVATE = re.compile(r"\d{5}|@")
@@ -86,6 +92,46 @@ class Layout(NamedTuple):
     """(column, channel), the address to use first at the front."""
     titles: list[str]
     unknown: list[str]
+
+
+class Fault(ValueError):
+    """A cell that spoils its row: reason and way out, and the field where the reader does not know it."""
+
+    def __init__(self, reason: str, way_out: str, field: str = "") -> None:
+        """Keep all."""
+        super().__init__(reason)
+        self.reason = reason
+        self.way_out = way_out
+        self.field = field
+
+
+def strip(text: str) -> str:
+    """Return a text without the spaces and invisible marks around it."""
+    return text.strip(_PADDING)
+
+
+def clean(text: str) -> str:
+    """Return what a cell says; raises :class:`Fault` where no database or message could hold it."""
+    text = strip(text)
+    if _UNSAFE.search(text):
+        raise Fault("a line break or control character in the cell", "delete it")
+    if text.startswith("#") and _FORMULA_ERROR.fullmatch(text):
+        raise Fault(f"the cell holds the spreadsheet's error {text}", "correct its formula or empty it")
+    return text
+
+
+def needed(text: str) -> str:
+    """Return a text that is not empty; raises :class:`Fault`."""
+    if not text:
+        raise Fault("the cell is empty", "fill it")
+    return text
+
+
+def short(text: str, most: int = MOST_NAME) -> str:
+    """Return a text of a name's length; raises :class:`Fault`."""
+    if len(text) > most:
+        raise Fault(f"longer than {most} characters", "shorten it")
+    return text
 
 
 def title_key(title: str) -> str:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.audience import codes
-from gateway.audience.columns import LANGUAGE_WORDS, REQUIRED, ROLE_WORDS, lay_out, meaning
+from gateway.audience.columns import (
+    LANGUAGE_WORDS,
+    REQUIRED,
+    ROLE_WORDS,
+    Fault,
+    clean,
+    lay_out,
+    meaning,
+    needed,
+    short,
+    strip,
+)
 from gateway.audience.sheets import FileRefused, Limits, read_lines
 from gateway.store import contacts as statements
 from gateway.store.contacts import Contact
@@ -24,12 +36,8 @@ if TYPE_CHECKING:
     Checks = Mapping[str, Callable[[str], str]]
     """Channel -> its adapter's ``check_address``."""
 
-MOST_NAME = 100
 MOST_NUMBER = 64
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# Spaces of all kinds, and the invisible marks that phone books and web pages put around numbers.
-_PADDING = " \t\u00a0\u3000\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
 _SEVERAL = re.compile(r"[;；、|]")
 _RUN_BY_SPREADSHEETS = ("=", "+", "-", "@")
 _SPOILT = re.compile(r"\d(?:\.\d+)?[eE]\+?\d+")
@@ -81,16 +89,6 @@ class ImportReport(NamedTuple):
         return self._asdict() | lists | {"refused_rows": self.refused_rows}
 
 
-class Fault(ValueError):
-    """A cell that spoils its row: reason and way out."""
-
-    def __init__(self, reason: str, way_out: str) -> None:
-        """Keep both."""
-        super().__init__(reason)
-        self.reason = reason
-        self.way_out = way_out
-
-
 async def import_contacts(
     database: Database,
     path: Path,
@@ -101,10 +99,11 @@ async def import_contacts(
 ) -> ImportReport:
     """Bring the contacts of a file in, in one transaction.
 
-    A row with a number (``external_id``) updates the contact of that number. A row without one
-    updates the contact of the same name and region that has one of its addresses. Of an
-    existing contact, the addresses on the file's channels are replaced; an empty role,
-    language or coordinate cell leaves what is stored where the file has no such column.
+    A row with a number (``external_id``) updates the contact of that number. Any other updates the
+    contact of the same name and region that has one of its addresses; where the row has a number and
+    that contact has none, the contact takes it. Of an existing contact, the addresses on the file's
+    channels are replaced; an empty role, language or coordinate cell leaves what is stored where the
+    file has no such column.
 
     Args:
         database: must hold the regions already.
@@ -195,7 +194,8 @@ class _Reader:
         self.read = 0
         self.refused: list[RowError] = []
         self.notes: list[RowError] = []
-        self._path, self._checks, self._regions, self._limits = path, checks, regions, limits
+        self._path, self._checks, self._limits = path, checks, limits
+        self._parsers = _parsers(regions)
         self._numbers: dict[str, Contact] = {}
         self._same: dict[tuple[str, str, str, str], Contact] = {}
         self._owners: dict[tuple[str, str], int] = {}
@@ -272,20 +272,16 @@ class _Reader:
 
     def _field(self, line: Line, field: str, place: int) -> Any:  # noqa: ANN401 - as the field has it
         try:
-            text = _clean(line, place)
-            return _PARSERS[field](text) if field in _PARSERS else self._regions.find(_needed(text))
+            return self._parsers[field](_cell(line, place))
         except Fault as fault:
             self._refuse(line.number, self.layout.titles[place], fault)
             return None
 
     def _addresses(self, line: Line, place: int, channel: str) -> list[tuple[str, str]]:
         try:
-            text = _clean(line, place)
-            return [
-                (channel, _checked(self._checks[channel], one))
-                for one in map(_strip, _SEVERAL.split(text))
-                if one
-            ]
+            text = clean(_cell(line, place))
+            several = map(strip, _SEVERAL.split(text)) if text else ()
+            return [(channel, _checked(self._checks[channel], one)) for one in several if one]
         except Fault as fault:
             self._refuse(line.number, self.layout.titles[place], fault)
             return []
@@ -332,27 +328,8 @@ class _Reader:
             self._note(contact.row, "", "a text begins like a formula", "it was kept as plain text")
 
 
-def _clean(line: Line, place: int) -> str:
-    text = _strip(line.cells[place]) if place < len(line.cells) else ""
-    if _UNSAFE.search(text):
-        raise Fault("a line break or control character in the cell", "delete it")
-    return text
-
-
-def _strip(text: str) -> str:
-    return text.strip(_PADDING)
-
-
-def _needed(text: str) -> str:
-    if not text:
-        raise Fault("the cell is empty", "fill it")
-    return text
-
-
-def _short(text: str, most: int = MOST_NAME) -> str:
-    if len(text) > most:
-        raise Fault(f"longer than {most} characters", "shorten it")
-    return text
+def _cell(line: Line, place: int) -> str:
+    return line.cells[place] if place < len(line.cells) else ""
 
 
 def _checked(check: Callable[[str], str], address: str) -> str:
@@ -391,15 +368,19 @@ def _degrees(text: str) -> float | None:
 
 
 def _groups(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_short(one) for one in map(_strip, _SEVERAL.split(text)) if one))
+    return tuple(dict.fromkeys(short(one) for one in map(strip, _SEVERAL.split(text)) if one))
 
 
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "external_id": lambda text: _short(text, MOST_NUMBER),
-    "name": lambda text: _short(_needed(text)),
-    "role": _role,
-    "language": _language,
-    "lon": _degrees,
-    "lat": _degrees,
-    "groups": _groups,
-}
+def _parsers(regions: Regions) -> dict[str, Callable[[str], Any]]:
+    """Return field -> what a cell means. Words that stand in row after row are read once."""
+    once = functools.lru_cache(maxsize=4096)
+    return {
+        "external_id": lambda cell: short(clean(cell), MOST_NUMBER),
+        "name": lambda cell: short(needed(clean(cell))),
+        "region": once(lambda cell: regions.find(needed(clean(cell)))),
+        "role": once(lambda cell: _role(clean(cell))),
+        "language": once(lambda cell: _language(clean(cell))),
+        "lon": lambda cell: _degrees(clean(cell)),
+        "lat": lambda cell: _degrees(clean(cell)),
+        "groups": once(lambda cell: _groups(clean(cell))),
+    }

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.audience.area import AreaRefused
 from gateway.store import audience as statements
-from gateway.store.audience import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.audience.resolve import Audience
@@ -41,36 +38,22 @@ class Unreachable(NamedTuple):
     region: str
 
 
-async def freeze(
-    connection: AsyncConnection,
-    audience: Audience,
-    roles: Sequence[str] | None = None,
-    groups: Sequence[str] | None = None,
-) -> FrozenTargets:
+async def freeze(connection: AsyncConnection, audience: Audience) -> FrozenTargets:
     """Write the target list in the caller's transaction; nothing of it stays if that rolls back.
 
     Args:
         connection: within the transaction that also binds the list to its alert.
         audience: from :func:`gateway.audience.resolve`.
-        roles: only contacts of these roles; None takes all.
-        groups: only members of these groups; None takes all.
 
     Raises:
-        AreaRefused: a role or group is unknown, or nobody is left, or nobody left has an address.
-            The caller must roll back.
+        AreaRefused: nobody is left, or nobody left has an address. The caller must roll back.
     """
-    choice = audience.choice._replace(
-        roles=_known(roles, ROLES, "role"), groups=await _group_ids(connection, groups)
-    )
-    area = audience.as_json() | {"roles": roles, "groups": groups}
-    list_id = await statements.freeze(connection, choice, area)
+    list_id = await statements.freeze(connection, audience.choice, audience.as_json())
     count, digest = await statements.digest(connection, list_id)
     regions = await statements.per_region(connection, list_id)
     unreachable = {region: lost for region, (_, lost) in regions.items() if lost}
     if not count:
-        raise AreaRefused(
-            "nobody", "no active contact is left after the choice of roles and groups; widen it"
-        )
+        raise AreaRefused("nobody", "no contact of the area is active any more; look at the area again")
     if sum(unreachable.values()) == count:
         raise AreaRefused(
             "unreachable", f"none of the {count} contacts meant has an address; import addresses"
@@ -92,29 +75,15 @@ async def verify_digest(connection: AsyncConnection, list_id: int) -> bool:
     return sealed is not None and sealed == await statements.digest(connection, list_id)
 
 
+async def doubled(connection: AsyncConnection, list_id: int) -> dict[str, int]:
+    """Return channel -> how many addresses more than one target of a list has.
+
+    Each target is one message, so the phone or mailbox behind such an address gets several.
+    Channels without one are left out.
+    """
+    return await statements.doubled(connection, list_id)
+
+
 async def list_unreachable(connection: AsyncConnection, list_id: int, limit: int = 1000) -> list[Unreachable]:
     """Return the targets of a list that have no address on any channel, in order."""
     return [Unreachable(*row) for row in await statements.unreachable(connection, list_id, limit)]
-
-
-def _known(chosen: Sequence[str] | None, known: Sequence[str], what: str) -> list[str] | None:
-    if chosen is None:
-        return None
-    strange = [one for one in chosen if one not in known]
-    if strange:
-        raise AreaRefused(
-            "unknown_filter", f"{what} {strange[0]!r} is unknown; known are: {', '.join(known)}"
-        )
-    return list(chosen)
-
-
-async def _group_ids(connection: AsyncConnection, names: Sequence[str] | None) -> list[int] | None:
-    if names is None:
-        return None
-    found = await statements.group_ids(connection, names)
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise AreaRefused(
-            "unknown_filter", f"group {missing[0]!r} is unknown; look at the groups of the contacts"
-        )
-    return list(found.values())

@@ -8,8 +8,8 @@ import orjson
 import shapely
 
 from gateway.audience import codes
-from gateway.audience.columns import title_key
-from gateway.audience.contacts import Fault, RowError
+from gateway.audience.columns import Fault, clean, safe_title, short, strip, title_key
+from gateway.audience.contacts import RowError
 from gateway.audience.sheets import FileRefused, Limits, read_lines
 from gateway.store import contacts as statements
 from gateway.store.contacts import Division
@@ -43,6 +43,8 @@ class RegionsReport(NamedTuple):
     created: int
     updated: int
     refused: list[RowError]
+    unknown_columns: list[str]
+    """Columns of tables that were not read, with their file: strange ones, and a second one for a field."""
 
 
 async def load_regions(database: Database, paths: Sequence[Path]) -> RegionsReport:
@@ -53,20 +55,21 @@ async def load_regions(database: Database, paths: Sequence[Path]) -> RegionsRepo
     """
     divisions: dict[str, Division] = {}
     refused: list[RowError] = []
+    unknown: list[str] = []
     read = 0
     for path in paths:
-        rows = _geojson(path) if path.suffix.lower() in {".geojson", ".json"} else _table(path)
+        rows = _geojson(path) if path.suffix.lower() in {".geojson", ".json"} else _table(path, unknown)
         for number, values in rows:
             read += 1
             try:
                 one = _division(values)
             except Fault as fault:
-                refused.append(RowError(path.name, number, "", fault.reason, fault.way_out))
+                refused.append(RowError(path.name, number, fault.field, fault.reason, fault.way_out))
                 continue
             divisions[one.code] = _joined(divisions.get(one.code), one)
     async with database.raw() as connection:
         created, updated = await statements.load_regions(connection, list(divisions.values()))
-    return RegionsReport(read, created, updated, refused)
+    return RegionsReport(read, created, updated, refused, unknown)
 
 
 def _joined(before: Division | None, one: Division) -> Division:
@@ -75,23 +78,32 @@ def _joined(before: Division | None, one: Division) -> Division:
     return before._replace(**{name: value for name, value in one._asdict().items() if value is not None})
 
 
-def _table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _table(path: Path, unknown: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Return (number of the row, values); add the columns that are not read to ``unknown``."""
     lines = read_lines(
         path, lambda cells: sum(title_key(cell) in _KEYS for cell in cells), Limits(rows=1_000_000)
     )
     header = next(lines)
-    places = {
-        _KEYS[key]: place for place, cell in enumerate(header.cells) if (key := title_key(cell)) in _KEYS
-    }
+    places = _places(header.cells)
     if not {"code", "name"} <= places.keys():
         raise FileRefused(
             f"{path.name}, row {header.number}: the first row must name the columns code and name"
         )
+    for place, title in enumerate(header.cells):
+        if title.strip() and place not in places.values():
+            unknown.append(f"{path.name}, {safe_title(title, place + 1)}")
     for line in lines:
-        values = {
-            name: line.cells[place].strip() for name, place in places.items() if place < len(line.cells)
-        }
+        values = {name: line.cells[place] for name, place in places.items() if place < len(line.cells)}
         yield line.number, values | ({"fault": line.fault} if line.fault else {})
+
+
+def _places(header: Sequence[str]) -> dict[str, int]:
+    """Return field -> its column; of two columns for one field the first counts."""
+    places: dict[str, int] = {}
+    for place, cell in enumerate(header):
+        if field := _KEYS.get(title_key(cell)):
+            places.setdefault(field, place)
+    return places
 
 
 def _geojson(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -124,33 +136,60 @@ def _properties(feature: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the 
     values: dict[str, Any] = {}
     for title, value in feature["properties"].items():
         field = _KEYS.get(title_key(title))
-        if field and value is not None:
-            text = str(value).strip()
-            values[field] = text.removeprefix(_COUNTRY) if title_key(title) == "gb" else text
+        if not field or value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            return {"fault": f"{field} is neither text nor number"}
+        text = _property(title, value)
+        if not _agree(field, text, values.setdefault(field, text)):
+            return {"fault": f"several properties for {field}, which differ"}
     return values | {"geometry": feature.get("geometry")}
+
+
+def _property(title: str, value: str | float) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    text = strip(str(int(value) if whole else value))
+    return text.removeprefix(_COUNTRY) if title_key(title) == "gb" else text
+
+
+def _agree(field: str, one: str, other: str) -> bool:
+    """Whether two properties say the same; the zeros at the end of a code may be missing."""
+    return one == other or (field == "code" and one.ljust(12, "0") == other.ljust(12, "0"))
 
 
 def _division(values: Mapping[str, Any]) -> Division:
     if "fault" in values:
         raise Fault(values["fault"], "correct it")
     try:
-        code = codes.parse_code(values.get("code", ""))
+        code = codes.parse_code(_text(values, "code"))
     except codes.CodeRefused as refused:
         raise Fault(str(refused), "write the 12 digits") from None
-    if not values.get("name"):
-        raise Fault("the name is empty", "fill it")
     lon, lat = _number(values, "lon", float, 180), _number(values, "lat", float, 90)
     if (lon is None) != (lat is None):
         raise Fault("one coordinate is missing", "give longitude and latitude, or neither")
     population = _number(values, "population", int, 2_000_000_000)
-    geometry = _geometry(values.get("geometry"))
     if population is not None and population < 0:
         raise Fault("the population is negative", "correct it")
-    return Division(code.digits, values["name"], code.level, population, lon, lat, geometry)
+    geometry = _geometry(values.get("geometry"))
+    return Division(code.digits, _name(values), code.level, population, lon, lat, geometry)
+
+
+def _name(values: Mapping[str, Any]) -> str:
+    name = _text(values, "name")
+    if not name:
+        raise Fault("the name is empty", "fill it")
+    return name
+
+
+def _text(values: Mapping[str, Any], field: str) -> str:
+    try:
+        return short(clean(values.get(field, "")))
+    except Fault as fault:
+        raise Fault(fault.reason, fault.way_out, field) from None
 
 
 def _number(values: Mapping[str, Any], name: str, kind: Callable[[str], Any], most: float) -> Any:  # noqa: ANN401
-    text = values.get(name, "")
+    text = _text(values, name)
     if not text:
         return None
     try:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
-from gateway.alerts.findings import Finding
 from gateway.audience import codes
 from gateway.audience.area import AreaRefused
-from gateway.audience.locate import SHARES, Region, RegionHit, check_text, locate, superiors
+from gateway.audience.locate import SHARES, Region, RegionHit, check_text, locate
 from gateway.store import audience as statements
 from gateway.store.audience import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from gateway.alerts.findings import Finding
     from gateway.audience.area import AreaSpec
     from gateway.audience.locate import Located
     from gateway.store.database import Database
@@ -87,8 +87,6 @@ async def resolve(
     level: str = "red",
     shares: Mapping[str, float] = SHARES,
     text: str = "",
-    limit: int | None = None,
-    with_superiors: bool = False,
     code_lists: Collection[str] = codes.CODE_LISTS,
 ) -> Audience:
     """Return who an area reaches: the union of its geocodes, polygons and circles.
@@ -103,8 +101,6 @@ async def resolve(
         level: the colour level, which chooses the share below.
         shares: level -> share of a township that a shape must cover to reach it.
         text: headline, description and the like, to compare with the reach.
-        limit: people beyond which the finding ``blast_radius`` is made.
-        with_superiors: also the responsible persons of every region above those reached.
         code_lists: names of geocode lists that hold division codes.
 
     Raises:
@@ -118,7 +114,6 @@ async def resolve(
         choice = Choice(
             everyone_in=sorted(located.everyone_in),
             placed_in=sorted(located.placed_in),
-            superiors_in=sorted(superiors(located, regions)) if with_superiors else [],
             points=await _points(connection, located),
         )
         if not (located.hits or choice.points):
@@ -131,7 +126,7 @@ async def resolve(
             "nobody",
             "no active contact belongs to the regions reached; import contacts or choose another region",
         )
-    return _flag_size(audience, limit)
+    return audience
 
 
 def _region(row: Sequence[Any]) -> Region:
@@ -155,11 +150,3 @@ def _nothing(located: Located) -> AreaRefused:
         words = f"the area reaches no village and no contact: {near[0].message}"
         return AreaRefused("nothing", f"{words} Choose a region by its code ({near[0].path})")
     return AreaRefused("nothing", "the area reaches no region and no contact; choose a region by its code")
-
-
-def _flag_size(audience: Audience, limit: int | None) -> Audience:
-    if limit is None or audience.people <= limit:
-        return audience
-    words = f"It reaches {audience.people} contacts, more than the limit of {limit}."
-    finding = Finding("blast_radius", "error", "area", words)
-    return Audience(**vars(audience) | {"findings": (*audience.findings, finding)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +11,12 @@ import orjson
 import typer
 
 from gateway.alerts.check import Checked, check
+from gateway.alerts.hazards import Hazards, HazardsRefused
 from gateway.alerts.times import TimeRefused, read_time
 from gateway.alerts.xml import Limits
+from gateway.commands.common import told
+from gateway.desk.office import load_hazards
+from gateway.settings import load_settings
 
 if TYPE_CHECKING:
     from gateway.alerts.model import Alert
@@ -44,20 +49,32 @@ def check_files(
     """Say what is wrong with CAP files: one JSON line each.
 
     A line has file, verdict (ok, findings or refused), key (sender, identifier and sent, or null) and
-    findings (code, severity, path, message). The exit code is 2 where a file cannot be read, else 0.
+    findings (code, severity, path, message). Colours are judged by the hazard table of the settings. The exit
+    code is 2 where a file cannot be read, else 0.
     """
     now = _instant(at)
+    hazards = _hazards()
     unread = 0
     for path in files:
         try:
             data = _read(path)
         except OSError as error:
-            typer.echo(f"{path}: cannot be read: {error.strerror or 'unknown reason'}", err=True)
+            typer.echo(f"{_shown(path)}: cannot be read: {error.strerror or 'unknown reason'}", err=True)
             unread += 1
             continue
-        typer.echo(orjson.dumps(_line(path, check(data, now=now))))
+        typer.echo(orjson.dumps(_line(path, check(data, now=now, hazards=hazards))))
     if unread:
         raise typer.Exit(2)
+
+
+def _hazards() -> Hazards:
+    with told(HazardsRefused):
+        return load_hazards(load_settings().hazards)
+
+
+def _shown(path: Path) -> str:
+    # A file may have a name that is not UTF-8, which neither JSON nor a terminal takes.
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _read(path: Path) -> bytes:
@@ -69,7 +86,7 @@ def _read(path: Path) -> bytes:
 def _line(path: Path, checked: Checked) -> dict[str, Any]:
     alert = checked.parsed.alert if checked.parsed else None
     return {
-        "file": str(path),
+        "file": _shown(path),
         "verdict": checked.verdict,
         "key": _key(alert) if alert else None,
         "findings": checked.findings,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gateway.alerts.model import Alert
     from gateway.audience import Audience
-    from gateway.audience.contacts import Checks, RowError
+    from gateway.audience.contacts import Checks, ImportReport, RowError
 
 T = TypeVar("T")
 
@@ -56,12 +56,16 @@ def regions_command(
 ) -> None:
     """Load regions: polygons of townships from GeoJSON, points and population of villages from a table."""
     report = _on_database(lambda database: load_regions(database, files))
+    refused = len(report.refused)
     if as_json:
         typer.echo(orjson.dumps(report._asdict() | {"refused": [row._asdict() for row in report.refused]}))
-        return
-    refused = len(report.refused)
-    typer.echo(f"{report.read} rows read: {report.created} new, {report.updated} updated, {refused} refused")
-    _show("refused", report.refused)
+    else:
+        typer.echo(
+            f"{report.read} rows read: {report.created} new, {report.updated} updated, {refused} refused"
+        )
+        _show_unread(report.unknown_columns)
+        _show("refused", report.refused)
+    _end(files, report.read, refused)
 
 
 @app.command("import")
@@ -75,22 +79,17 @@ def import_command(
 ) -> None:
     """Bring contacts in: the good rows get in, each bad one is listed with the reason.
 
+    Ends with exit code 2 where no row at all gets in.
+
     Columns: 编号 (number), 姓名 (name), 行政区划代码 (region), 角色 (role), 语言 (language), 经度, 纬度,
     分组 (groups) and one or more for each channel (手机, 邮箱, ...). Name and region are needed.
     """
     report = _on_database(lambda database: import_contacts(database, file, _checks(), dry_run=dry_run))
     if as_json:
         typer.echo(orjson.dumps(report.as_json()))
-        return
-    would = "" if report.kept else " (nothing was changed)"
-    typer.echo(
-        f"{report.file}: {report.read} rows read: {report.created} new, {report.updated} updated, "
-        f"{report.refused_rows} refused{would}"
-    )
-    if report.unknown_columns:
-        typer.echo(f"columns that were not read: {', '.join(report.unknown_columns)}")
-    _show("refused", report.refused)
-    _show("notes", report.notes)
+    else:
+        _show_import(report)
+    _end([file], report.read, report.refused_rows)
 
 
 @app.command("preview")
@@ -151,6 +150,29 @@ def _level(alert: Alert) -> Level | None:
     hazards = Hazards.from_toml(tomllib.loads(share("config/hazards.toml").read_text("utf-8")))
     found = level_of(alert, hazards)
     return found.level if found else None
+
+
+def _show_import(report: ImportReport) -> None:
+    would = "" if report.kept else " (nothing was changed)"
+    typer.echo(
+        f"{report.file}: {report.read} rows read: {report.created} new, {report.updated} updated, "
+        f"{report.refused_rows} refused{would}"
+    )
+    _show_unread(report.unknown_columns)
+    _show("refused", report.refused)
+    _show("notes", report.notes)
+
+
+def _show_unread(columns: Sequence[str]) -> None:
+    if columns:
+        typer.echo(f"columns that were not read: {', '.join(columns)}")
+
+
+def _end(files: Sequence[Path], read: int, refused: int) -> None:
+    """End with an error where every row was refused."""
+    if read and refused == read:
+        names = ", ".join(file.name for file in files)
+        refuse(f"{names}: every row was refused and nothing came in; correct the rows as listed")
 
 
 def _show(title: str, rows: Sequence[RowError]) -> None:

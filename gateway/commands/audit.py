@@ -62,8 +62,8 @@ def verify(
 
 @app.command("show")
 def show(
-    alert: Annotated[int | None, typer.Option(help="Only about this alert.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="The latest so many.")] = 200,
+    alert: Annotated[int | None, typer.Option(min=1, max=2**63 - 1, help="Only about this alert.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=2**31 - 1, help="The latest so many.")] = 200,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line each.")] = False,
 ) -> None:
     """Print the log, oldest first."""

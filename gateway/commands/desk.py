@@ -31,6 +31,9 @@ from gateway.store.desk import Person
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from gateway.desk.service import Sheet
+    from gateway.store.desk import AlertRow
+
 T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="Write, approve, send and take back warnings.")
@@ -106,11 +109,20 @@ def draft(  # noqa: PLR0917 - options, all named
     mode = "drill" if drill else "live"
     if file is not None:
         data = _read(file)
-        row = run(lambda desk: desk.draft_from_cap(data, login, mode, changes), file)
+        row, how = run(lambda desk: _from_file(desk, data, login, mode, changes), file)
     else:
         written = _fields(given | times | {"mode": mode})
-        row = run(lambda desk: desk.draft(written, login, changes))
-    sheets.say_row(row, f"alert {row.id} drafted; next: tongda desk submit {row.id}", json=json)
+        row, how = run(lambda desk: desk.draft(written, login, changes)), "drafted"
+    sheets.say_row(row, f"alert {row.id} {how}; next: tongda desk submit {row.id}", json=json)
+
+
+async def _from_file(
+    desk: Desk, data: bytes, login: str, mode: str, changes: Changes
+) -> tuple[AlertRow, str]:
+    """Draft the file and say whether that was done before, and by whom."""
+    before = await desk.drafted_before(data, mode)
+    row = await desk.draft_from_cap(data, login, mode, changes)
+    return row, f"was drafted before by {row.author}" if before and before.id == row.id else "drafted"
 
 
 def _fields(given: dict[str, Any]) -> Fields:
@@ -167,7 +179,9 @@ def edit(  # noqa: PLR0917 - options, all named
 @app.command("show")
 def show(alert: Number, json: Json = False) -> None:
     """Show an alert with everything that an approver signs."""
-    sheets.say_sheet(run(lambda desk: desk.show(alert)), json=json)
+    sheet = run(lambda desk: desk.show(alert))
+    sheets.say_sheet(sheet, json=json)
+    _say_alike(sheet)
 
 
 @app.command("list")
@@ -203,6 +217,13 @@ def approve(alert: Number, login: As, digest: Digest, json: Json = False) -> Non
     signed = run(work)
     text = f"alert {alert}: {signed.have} of {signed.need} approvals; {signed.alert.state}"
     sheets.say_row(signed.alert, text, json=json)
+    _say_alike(run(lambda desk: desk.show(alert)))
+
+
+def _say_alike(sheet: Sheet) -> None:
+    """Tell of signers who may be one person, beside what programs read."""
+    for sentence in sheet.alike:
+        typer.echo(f"look at   {sentence}", err=True)
 
 
 @app.command("reject")

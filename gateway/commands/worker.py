@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from functools import partial
 from typing import Annotated
 
 import structlog
@@ -28,7 +29,7 @@ def worker(queue: Queue) -> None:
         for which in (signal.SIGTERM, signal.SIGINT):
             signal.signal(which, lambda *_: stopping.set())
         with EngineThread(settings, queue) as engine:
-            serve(queue, str(settings.redis_url), engine.take, stopping)
+            serve(queue, str(settings.redis_url), partial(engine.take, stopping=stopping), stopping)
 
 
 def check_queue(settings: Settings, queue: str) -> None:

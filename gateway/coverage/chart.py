@@ -10,8 +10,9 @@ from gateway.coverage.words import seconds
 if TYPE_CHECKING:
     from gateway.coverage.model import Coverage, Point
 
-WIDTH, HEIGHT = 1120.0, 280.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 10.0, 10.0, 26.0
+WIDTH, HEIGHT = 1000.0, 250.0
+"""Of the drawing, which the page stretches to the room there is; its words stand beside it."""
+
 _TICKS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _MOST_TICKS = 10
 
@@ -20,6 +21,7 @@ class Tick(NamedTuple):
     """A place on an axis and what stands there."""
 
     at: float
+    """In hundredths of the axis, from its left or its top."""
     label: str
 
 
@@ -32,12 +34,9 @@ class Chart(NamedTuple):
     across: list[Tick]
     up: list[Tick]
     t90: float | None
+    """In hundredths of the axis."""
     width: float = WIDTH
     height: float = HEIGHT
-    left: float = LEFT
-    right: float = WIDTH - RIGHT
-    top: float = TOP
-    bottom: float = HEIGHT - BOTTOM
 
 
 def chart(coverage: Coverage) -> Chart:
@@ -46,22 +45,22 @@ def chart(coverage: Coverage) -> Chart:
     span = points[-1].seconds if points else 1.0
     whole = coverage.people.intended or 1
 
-    def across(second: float) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * second / span, 1)
+    def place(point: Point, people: int) -> tuple[float, float]:
+        return round(WIDTH * point.seconds / span, 1), round(HEIGHT * (1 - people / whole), 1)
 
-    def up(people: float) -> float:
-        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * people / whole, 1)
-
-    delivered = _line([(across(point.seconds), up(point.delivered)) for point in points])
-    confirmed = _line([(across(point.seconds), up(point.confirmed)) for point in points])
+    delivered = _line([place(point, point.delivered) for point in points])
     return Chart(
         delivered=delivered,
-        area=f"{delivered}V{up(0)}H{across(0)}Z" if delivered else "",
-        confirmed=confirmed,
-        across=[Tick(across(second), seconds(second)) for second in _marks(points)],
-        up=[Tick(up(whole * part / 4), f"{part * 25}%") for part in range(5)],
-        t90=across(coverage.t90_s) if points and coverage.t90_s is not None else None,
+        area=f"{delivered}V{HEIGHT}H0Z" if delivered else "",
+        confirmed=_line([place(point, point.confirmed) for point in points]),
+        across=[Tick(_hundredths(second, span), seconds(second)) for second in _marks(points)],
+        up=[Tick(100 - part * 25, f"{part * 25}%") for part in range(5)],
+        t90=_hundredths(coverage.t90_s, span) if points and coverage.t90_s is not None else None,
     )
+
+
+def _hundredths(second: float, span: float) -> float:
+    return round(100 * second / span, 2)
 
 
 def _line(points: list[tuple[float, float]]) -> str:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from channels.base import Proof
 from gateway.clock import SYSTEM
+from gateway.coverage.approval import approval
 from gateway.coverage.model import (
     ChannelRow,
     Coverage,
+    DeviceRow,
+    Devices,
     Head,
     Point,
     Reason,
@@ -20,11 +23,15 @@ from gateway.coverage.model import (
     Tally,
     TownshipRow,
 )
+from gateway.coverage.villages import Villages, township_of
 from gateway.store import coverage as store
 from gateway.store.coverage import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.clock import Clock
     from gateway.store.database import Database
@@ -37,7 +44,6 @@ PUBLIC_LIMIT = 600.0
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _BUCKETS = 60
 _REASONS = 5
-_WATCHERS = ("responsible", "informant")
 
 
 class ReleaseUnknown(LookupError):
@@ -66,8 +72,11 @@ class _Facts(NamedTuple):
     step: float
     curve: Sequence[Any]
     channels: Sequence[Any]
+    attempts: Mapping[str, Share]
     channel_speed: Mapping[str, Any]
     reasons: Sequence[Any]
+    signed: Sequence[datetime]
+    devices: Sequence[Any]
 
 
 async def coverage(database: Database, release: int | str, clock: Clock = SYSTEM) -> Coverage:
@@ -80,12 +89,13 @@ async def coverage(database: Database, release: int | str, clock: Clock = SYSTEM
     people = Counter[int]()
     for row in facts.standings:
         people[row.standing] += row.people
-    villages = _Villages(facts)
+    villages = Villages(facts.regions, facts.standings)
     return Coverage(
         release=_head(facts.head, clock),
         people=Tally.of(people),
         without_address=people[Standing.NO_ADDRESS],
         deliveries=Tally.of(_tally((row.standing, row.deliveries) for row in facts.channels)),
+        attempts_accepted=_sum(facts.attempts.values()),
         townships=tuple(_townships(facts, villages)),
         channels=tuple(_channels(facts)),
         roles=_rows((row.role, row.standing, row.people) for row in facts.standings),
@@ -101,6 +111,9 @@ async def coverage(database: Database, release: int | str, clock: Clock = SYSTEM
         t90_s=facts.speed.t90,
         curve=tuple(_curve(facts)),
         curve_step_s=facts.step,
+        approval=approval(facts.head, facts.signed),
+        devices=Devices(**_devices(facts.devices)),
+        device_townships=tuple(_device_townships(facts)),
         related=tuple(Related.model_validate(dict(row._mapping)) for row in facts.related),  # noqa: SLF001 - SQLAlchemy's public name
     )
 
@@ -126,6 +139,7 @@ async def _read(database: Database, release: int | str) -> _Facts:
         await store.gather_people(connection, head.id)
         speed = await store.people_speed(connection)
         step = next((step for step in _STEPS if step * _BUCKETS >= (speed.last or 0)), _STEPS[-1])
+        channels = await store.channels(connection, head.id)
         return _Facts(
             head=head,
             related=await store.related(connection, head.id, head.warning_id),
@@ -133,14 +147,25 @@ async def _read(database: Database, release: int | str) -> _Facts:
                 connection, responsible=RESPONSIBLE_LIMIT, public=PUBLIC_LIMIT
             ),
             groups=await store.people_groups(connection),
-            regions={row.code: row for row in await store.people_regions(connection)},
+            regions={row.code: row for row in await store.people_regions(connection, head.target_list_id)},
             speed=speed,
             step=step,
             curve=await store.people_curve(connection, step),
-            channels=await store.channels(connection, head.id),
+            channels=channels,
+            attempts=await _attempts(connection, head.id, channels),
             channel_speed={row.channel: row for row in await store.channel_speed(connection, head.id)},
             reasons=await store.reasons(connection, head.id),
+            signed=await store.signatures(connection, head.alert_id, head.digest),
+            devices=await store.people_devices(connection),
         )
+
+
+async def _attempts(connection: AsyncConnection, release: int, channels: Sequence[Any]) -> dict[str, Share]:
+    if not channels:
+        return {}
+    first, last = min(row.first for row in channels), max(row.last for row in channels)
+    rows = await store.attempts(connection, release, first, last)
+    return {row.channel: Share(part=row.accepted, of=row.attempts) for row in rows}
 
 
 def _tally(pairs: Iterable[tuple[int, int]]) -> Counter[int]:
@@ -148,6 +173,11 @@ def _tally(pairs: Iterable[tuple[int, int]]) -> Counter[int]:
     for standing, number in pairs:
         counts[standing] += number
     return counts
+
+
+def _sum(shares: Iterable[Share]) -> Share:
+    parts = [*shares]
+    return Share(part=sum(share.part for share in parts), of=sum(share.of for share in parts))
 
 
 def _rows(named: Iterable[tuple[str, int, int]]) -> tuple[RoleRow, ...]:
@@ -177,56 +207,17 @@ def _public_in_time(rows: Sequence[Any]) -> Share:
     return Share(part=sum(row.reached_in_time for row in public), of=sum(row.people for row in public))
 
 
-def township_of(region: str) -> str:
-    """Return the code of the township that a village or township code belongs to; a county's is its own."""
-    return region[:9].ljust(12, "0")
-
-
-class _Villages:
-    """The villages that the target list has anybody in, and which of them are covered."""
-
-    def __init__(self, facts: _Facts) -> None:
-        self._regions = facts.regions
-        self.targeted = {row.region for row in facts.standings if self._is_village(row.region)}
-        self.covered = {row.region for row in facts.standings if _covers(row)} & self.targeted
-
-    def _is_village(self, code: str) -> bool:
-        region = self._regions.get(code)
-        return region.level == "village" if region else not code.endswith("000")
-
-    def share(self, township: str = "") -> Share:
-        targeted, covered = self._of(township)
-        return Share(part=len(covered), of=len(targeted))
-
-    def weighted(self, township: str = "") -> Share:
-        targeted, covered = self._of(township)
-        return Share(part=self._population(covered), of=self._population(targeted))
-
-    def _of(self, township: str) -> tuple[list[str], list[str]]:
-        targeted = [code for code in self.targeted if not township or township_of(code) == township]
-        return targeted, [code for code in targeted if code in self.covered]
-
-    def _population(self, codes: Iterable[str]) -> int:
-        return sum(self._regions[code].population for code in codes if code in self._regions)
-
-
-def _covers(row: Any) -> bool:  # noqa: ANN401 - a row of the standings
-    if row.role in _WATCHERS:
-        return bool(row.standing == Standing.CONFIRMED)
-    return bool(row.role == "device" and row.standing >= Standing.DELIVERED)
-
-
-def _townships(facts: _Facts, villages: _Villages) -> list[TownshipRow]:
-    rows: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in facts.standings:
-        rows[township_of(row.region)].append(row)
+def _townships(facts: _Facts, villages: Villages) -> list[TownshipRow]:
+    rows = _by_township(facts.standings)
+    for code in villages.targeted:
+        rows[township_of(code)]  # a row of its own even where nobody is known
     tallies = {code: Tally.of(_tally((row.standing, row.people) for row in of)) for code, of in rows.items()}
     rates = sorted((tally.rate or 0.0 for tally in tallies.values()), reverse=True)
     return [
         TownshipRow(
             **tallies[code].model_dump(exclude={"rate"}),
             code=code,
-            name=facts.regions[code].name if code in facts.regions else code,
+            name=_name(facts, code),
             rank=rates.index(tallies[code].rate or 0.0) + 1,
             villages=villages.share(code),
             population=villages.weighted(code),
@@ -235,6 +226,28 @@ def _townships(facts: _Facts, villages: _Villages) -> list[TownshipRow]:
         )
         for code in sorted(rows)
     ]
+
+
+def _by_township(rows: Iterable[Any]) -> defaultdict[str, list[Any]]:
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[township_of(row.region)].append(row)
+    return found
+
+
+def _name(facts: _Facts, code: str) -> str:
+    return facts.regions[code].name if code in facts.regions else code
+
+
+def _device_townships(facts: _Facts) -> list[DeviceRow]:
+    rows = _by_township(facts.devices)
+    return [DeviceRow(**_devices(rows[code]), code=code, name=_name(facts, code)) for code in sorted(rows)]
+
+
+def _devices(rows: Iterable[Any]) -> dict[str, Any]:
+    parts = [*rows]
+    all_, on, off = (sum(getattr(row, name) for row in parts) for name in ("devices", "online", "offline"))
+    return {"online": Share(part=on, of=all_), "offline": off, "silent": all_ - on - off}
 
 
 def _channels(facts: _Facts) -> list[ChannelRow]:
@@ -249,6 +262,7 @@ def _channels(facts: _Facts) -> list[ChannelRow]:
         ChannelRow.of(
             standings,
             channel=channel,
+            attempts_accepted=facts.attempts.get(channel, Share(part=0, of=0)),
             p50_s=facts.channel_speed[channel].p50 if channel in facts.channel_speed else None,
             p90_s=facts.channel_speed[channel].p90 if channel in facts.channel_speed else None,
             reasons=tuple(reasons[channel][:_REASONS]),

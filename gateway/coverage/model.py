@@ -112,11 +112,41 @@ class ChannelRow(Tally):
     """Deliveries of one channel."""
 
     channel: str
+    attempts_accepted: Share
+    """Tries that the channel accepted, of all its tries, throttled and repeated ones too (发送成功率)."""
     p50_s: float | None
     """Seconds from release within which half of those reached were reached."""
     p90_s: float | None
     reasons: tuple[Reason, ...]
     """The most frequent first."""
+
+
+class Devices(Figures):
+    """What is known of terminals at the moment of the report; the three add up to all that are intended."""
+
+    online: Share
+    """Terminals whose last word was that they are on line (设备在线率)."""
+    offline: int
+    silent: int
+    """Never heard of, and so not counted as on line."""
+
+
+class DeviceRow(Devices):
+    """Terminals of one township."""
+
+    code: str
+    name: str
+
+
+class Step(Figures):
+    """How long one step took before the warning left the desk."""
+
+    name: str
+    """``drafting``, ``review``, ``signing`` or ``whole``."""
+    count: int
+    """How many times were taken: a review has one for each approver."""
+    median_s: float | None
+    max_s: float | None
 
 
 class Point(Figures):
@@ -184,6 +214,8 @@ class Coverage(Figures):
     """Of the failed: people whom no channel of the plan has an address for."""
     deliveries: Tally
     """All channels together."""
+    attempts_accepted: Share
+    """Tries that were accepted, of all tries, over all channels."""
     townships: tuple[TownshipRow, ...]
     channels: tuple[ChannelRow, ...]
     roles: tuple[RoleRow, ...]
@@ -207,4 +239,7 @@ class Coverage(Figures):
     """Seconds from release to 90 % of those reached so far."""
     curve: tuple[Point, ...]
     curve_step_s: float
+    approval: tuple[Step, ...]
+    devices: Devices
+    device_townships: tuple[DeviceRow, ...]
     related: tuple[Related, ...]

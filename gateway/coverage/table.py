@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
-    from gateway.coverage.model import Coverage, Tally
+    from gateway.coverage.model import Coverage, Devices, Tally
 
 _COUNTS = ("intended", "accepted", "delivered", "confirmed", "unknown", "failed")
 _WIDTH = 400
@@ -30,10 +30,12 @@ def render_text(coverage: Coverage, language: str = "zh", zone: tzinfo = UTC) ->
     parts: list[Table | Text] = [
         _heading(coverage, words, zone),
         _summary(coverage, words),
+        _approval(coverage, words),
         _townships(coverage, words),
         _channels(coverage, words),
         *_reasons(coverage, words),
         _roles(coverage, words),
+        *([_devices(coverage, words)] if coverage.device_townships else []),
         *([_related(coverage, words, zone)] if coverage.related else []),
         Text("\n".join(f"{words['notes']} {n}. {note}" for n, note in enumerate(words.notes, 1))),
     ]
@@ -84,10 +86,19 @@ def _summary(coverage: Coverage, words: Words) -> Table:
         (words.minutes("public_in_time", coverage.public_limit_s), coverage.public_in_time),
         (words["villages_rate"], coverage.villages),
         (words["population_rate"], coverage.population),
+        (words["attempts_accepted"], coverage.attempts_accepted),
+        (words["devices_online"], coverage.devices.online),
     ):
         table.add_row(name, percent(value.rate), f"{value.part:,} / {value.of:,}")
     table.add_row(words["first_receipt"], seconds(coverage.first_receipt_s), "")
     table.add_row(words["t90"], seconds(coverage.t90_s), "")
+    return table
+
+
+def _approval(coverage: Coverage, words: Words) -> Table:
+    table = _table(words["approval"], [words[name] for name in ("step", "median", "longest", "count")])
+    for row in coverage.approval:
+        table.add_row(words.step(row.name), seconds(row.median_s), seconds(row.max_s), f"{row.count:,}")
     return table
 
 
@@ -135,13 +146,21 @@ def _channels(coverage: Coverage, words: Words) -> Table:
     pending = bool(coverage.deliveries.pending)
     table = _table(
         f"{words['channels']} ({words['unit_deliveries']})",
-        [words["channel"], *_count_names(words, pending=pending), words["p50"], words["p90"]],
+        [
+            words["channel"],
+            *_count_names(words, pending=pending),
+            words["attempts_accepted"],
+            words["p50"],
+            words["p90"],
+        ],
     )
     for row in coverage.channels:
         counts = _counts(row, pending=pending)
-        table.add_row(Text(row.channel), *counts, seconds(row.p50_s), seconds(row.p90_s))
+        accepted = share(row.attempts_accepted)
+        table.add_row(Text(row.channel), *counts, accepted, seconds(row.p50_s), seconds(row.p90_s))
     table.add_section()
-    table.add_row(words["whole"], *_counts(coverage.deliveries, pending=pending), "", "")
+    counts = _counts(coverage.deliveries, pending=pending)
+    table.add_row(words["whole"], *counts, share(coverage.attempts_accepted), "", "")
     return table
 
 
@@ -159,9 +178,25 @@ def _roles(coverage: Coverage, words: Words) -> Table:
         table.add_row(words.role(row.name), *_counts(row, pending=pending))
     if coverage.groups:
         table.add_section()
+        table.add_row(words["groups"])
     for row in coverage.groups:
         table.add_row(Text(row.name), *_counts(row, pending=pending))
     return table
+
+
+def _devices(coverage: Coverage, words: Words) -> Table:
+    names = ("township", "device_count", "online", "offline", "silent", "devices_online")
+    table = _table(f"{words['devices']} ({words['unit_devices']})", [words[name] for name in names])
+    for row in coverage.device_townships:
+        table.add_row(Text(row.name), *_states(row))
+    table.add_section()
+    table.add_row(words["whole"], *_states(coverage.devices))
+    return table
+
+
+def _states(row: Devices) -> list[str]:
+    counts = (row.online.of, row.online.part, row.offline, row.silent)
+    return [f"{count:,}" for count in counts] + [share(row.online)]
 
 
 def _related(coverage: Coverage, words: Words, zone: tzinfo) -> Table:

@@ -69,6 +69,23 @@ _WORDS = {
     "rank": ("名次", "Rank"),
     "p50": ("P50", "P50"),
     "p90": ("P90", "P90"),
+    "attempts_accepted": ("发送成功率", "Attempts accepted"),
+    "approval": ("审批用时", "Time at the desk"),
+    "step": ("步骤", "Step"),
+    "drafting": ("录入（至送审）", "Drafting, to submission"),
+    "review": ("审核（送审至每人签署）", "Review, submission to each signature"),
+    "signing": ("签发（签齐至发布）", "Release, from the last signature"),
+    "whole_desk": ("全程", "All of it"),
+    "count": ("次数", "Count"),
+    "median": ("中位", "Median"),
+    "longest": ("最长", "Longest"),
+    "devices": ("终端在线", "Devices on line"),
+    "devices_online": ("设备在线率", "Devices on line"),
+    "unit_devices": ("单位：台，统计时刻", "in devices, when measured"),
+    "device_count": ("终端数", "Devices"),
+    "online": ("在线", "On line"),
+    "offline": ("离线", "Off line"),
+    "silent": ("从未上报", "Never heard"),
     "reasons": ("主要原因", "Main reasons"),
     "rejected": ("拒收", "rejected"),
     "expired": ("过期", "expired"),
@@ -88,7 +105,11 @@ _WORDS = {
     "section": ("表", "Section"),
     "code": ("代码", "Code"),
     "name": ("名称", "Name"),
-    "percent": ("到达率%", "Reached %"),
+    "figure": ("指标", "Figure"),
+    "part": ("分子", "Numerator"),
+    "of": ("分母", "Denominator"),
+    "percent": ("百分比", "Percent"),
+    "seconds": ("秒", "Seconds"),
 }
 
 _NOTES = (
@@ -112,10 +133,10 @@ _NOTES = (
         "Failed is rejected, expired, suppressed or without address. A person stands as the best channel.",
     ),
     (
-        "行政村覆盖：有一名责任人或信息员确认，或一台终端播发成功；分母为有应发对象的村。",
+        "行政村覆盖：有一名责任人或信息员确认，或一台终端播发成功；分母为预警区域内的村和有应发对象的村。",
         (
-            "A village is covered by one confirmed responsible person or informant, "
-            "or one device that played; of the villages that anybody was intended in."
+            "A village is covered by one confirmed responsible person or informant, or one device that "
+            "played; of the villages of the warned area and those that anybody was intended in."
         ),
     ),
     (
@@ -125,7 +146,34 @@ _NOTES = (
             "Percentages are cut, not rounded up."
         ),
     ),
+    (
+        (
+            "发送成功率 = 渠道接受的尝试 ÷ 全部尝试：限流、重试、无应答各计一次尝试；"
+            "多条分片只计一次；尚无结果的不计。"
+        ),
+        (
+            "Attempts accepted: tries that the channel took, of all tries. Throttled, repeated and "
+            "unanswered ones count; the parts of a message are one try; a try still open is not counted."
+        ),
+    ),
+    (
+        "审批用时自录入起算，退回重报的时间计入录入；解除信息随发布备好，自送审起算。",
+        (
+            "Time at the desk runs from the draft; what was sent back counts as drafting. "
+            "A Cancel is prepared with its warning, so its time runs from submission."
+        ),
+    ),
+    (
+        "设备在线率：统计时刻最后状态为在线的终端 ÷ 应发终端；从未上报的单列，不计为在线。",
+        (
+            "Devices on line: those whose last word was on line when measured, of those intended. "
+            "One that was never heard of stands apart and does not count as on line."
+        ),
+    ),
 )
+
+NOTHING = "–"
+"""Stands where there is nothing to divide by, or no time yet."""
 
 _MINUTE = 60
 _HOUR = 3600
@@ -150,6 +198,10 @@ class Words:
         """Return a contact's role in words; the role ``group`` is a chat group."""
         return self["chat" if role == "group" else role]
 
+    def step(self, step: str) -> str:
+        """Return a step of the desk in words."""
+        return self["whole_desk" if step == "whole" else step]
+
     def minutes(self, key: str, seconds: float) -> str:
         """Return a word that holds a time limit."""
         return self[key].format(minutes=f"{seconds / _MINUTE:g}")
@@ -173,7 +225,7 @@ class Words:
 
 def percent(rate: float | None) -> str:
     """Return ``99.9%``, cut off: 100.0% is said only of everybody."""
-    return "–" if rate is None else f"{int(rate * 1000 + 1e-9) / 10:.1f}%"
+    return NOTHING if rate is None else f"{int(rate * 1000 + 1e-9) / 10:.1f}%"
 
 
 def share(value: Share) -> str:
@@ -184,7 +236,7 @@ def share(value: Share) -> str:
 def seconds(value: float | None) -> str:
     """Return ``0``, ``0.8 s``, ``3:05`` or ``1:02:05``."""
     if value is None:
-        return "–"
+        return NOTHING
     if value == 0:
         return "0"
     if value < _MINUTE:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.alerts.model import Alert, Info, Scope, Status
 from gateway.desk.refused import DeskRefused
-from gateway.desk.render import one_line
+from gateway.desk.render import clean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,9 @@ STATUS = {"live": Status.ACTUAL, "drill": Status.EXERCISE}
 
 LONGEST = timedelta(days=30)
 """No warning stands longer; a slip in the year would keep it for ever."""
+
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters that show nothing."""
 
 _DRILL_WORDS = re.compile(
     r"演练|演习|测试|试发|\bdrill\b|\btest(?:ing)?\b"
@@ -57,14 +60,19 @@ def missing_fields(info: Info) -> list[str]:
     Level and time of issue are columns of their own, and the start is ``sent`` where neither
     ``onset`` nor ``effective`` says otherwise (CAP 1.2, 3.2.2).
     """
-    needed = {
-        "预警类别 (event)": info.event,
-        "可能影响的范围 (area)": info.areas and all(area.area_desc for area in info.areas),
-        "警示事项 (description)": info.description,
-        "应当采取的措施 (instruction)": info.instruction,
-        "发布单位 (sender name)": info.sender_name,
+    needed: dict[str, list[str | None]] = {
+        "预警类别 (event)": [info.event],
+        "可能影响的范围 (area)": [area.area_desc for area in info.areas],
+        "警示事项 (description)": [info.description],
+        "应当采取的措施 (instruction)": [info.instruction],
+        "发布单位 (sender name)": [info.sender_name],
     }
-    return [name for name, value in needed.items() if not value]
+    return [name for name, texts in needed.items() if not texts or not all(map(says_something, texts))]
+
+
+def says_something(text: str | None) -> bool:
+    """Return whether people see a letter or a digit of the text, when it is shown as it is sent."""
+    return any(unicodedata.category(c)[0] in "LN" and c not in _FILLERS for c in clean(text or ""))
 
 
 def check_fields(alert: Alert) -> None:
@@ -87,13 +95,26 @@ def check_validity(alert: Alert, now: datetime) -> None:
     expires = alert.expires
     if expires is None:
         raise DeskRefused("expires", "expires is missing: say until when the warning holds")
+    check_end(alert, now)
+    if expires > now + LONGEST:
+        raise DeskRefused("expires", f"expires lies more than {LONGEST.days} days ahead: check the date")
+    for info in alert.infos:
+        start = info.onset or info.effective
+        if start is not None and info.expires is not None and start >= info.expires:
+            raise DeskRefused(
+                "onset",
+                f"the warning begins at {start.isoformat()}, not before its end at "
+                f"{info.expires.isoformat()}: set another begin (--onset) or end (--expires)",
+            )
+
+
+def check_end(alert: Alert, now: datetime) -> None:
+    """Refuse an alert that is over in any of its languages."""
     ended = [info.expires for info in alert.infos if info.expires is not None and info.expires <= now]
     if ended:
         raise DeskRefused(
-            "expired", f"the warning ended at {min(ended).isoformat()}: set a later end or withdraw it"
+            "expired", f"the warning ended at {min(ended).isoformat()}: give a later end (--expires TIME)"
         )
-    if expires > now + LONGEST:
-        raise DeskRefused("expires", f"expires lies more than {LONGEST.days} days ahead: check the date")
 
 
 def check_words(alert: Alert, mode: str) -> None:

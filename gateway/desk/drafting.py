@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from gateway.alerts.model import Alert, Area, MsgType, Reference, ValuePair
+from gateway.alerts.model import Alert, Area, MsgType, ValuePair
 from gateway.audience.area import of_region
-from gateway.desk import compose, kinds
+from gateway.desk import chain, compose, kinds
+from gateway.desk.checks import check_end
 from gateway.desk.refused import DeskRefused
 from gateway.desk.register import identifiers, insert, rewrite
 from gateway.desk.steps import alert_of, move
@@ -20,40 +21,6 @@ if TYPE_CHECKING:
     from gateway.desk.office import Office
     from gateway.desk.steps import Step
     from gateway.store.desk import AlertRow
-
-OPEN = ("draft", "submitted", "approved")
-
-
-async def from_cap(
-    step: Step, office: Office, came: Alert, data: bytes, mode: str, changes: Changes
-) -> AlertRow:
-    """Draft our message from one that came in; the same file twice is the same draft."""
-    key = compose.key_text(came)
-    await store.hold_name(step.connection, key)
-    if again := await store.alert_drafted_from(step.connection, key, mode):
-        if again.state == "draft" and again.original == data:
-            return again
-        what = "the same message" if again.original == data else "another message of the same number"
-        raise DeskRefused("known", f"{what} is in work or in force as alert {again.id} ({again.state})")
-    alert = await _with_changes(step, came, changes)
-    kind = kinds.find(office, alert, changes.hazard, changes.level)
-    alert = kinds.put(
-        office, compose.adopt(alert, office.settings.sender, step.now, office.settings.zone), kind
-    )
-    origin = {"original": data, "original_key": key}
-    if came.msg_type == MsgType.ALERT:
-        return await new_warning(step, office, alert, kind, mode, changes, **origin)
-    old = await store.released_from(step.connection, [compose.key_text(one) for one in came.references], mode)
-    if old is None:
-        raise DeskRefused(
-            "unknown_reference", f"this {came.msg_type} is about a message that was not released here"
-        )
-    if came.msg_type != MsgType.UPDATE:
-        raise DeskRefused(
-            "use_cancel", f"this {came.msg_type} is about alert {old.id}: cancel that one instead"
-        )
-    held = await step.hold(old.id)
-    return await _open_update(step, office, held, alert, kind, changes, **origin)
 
 
 async def new_warning(
@@ -102,6 +69,7 @@ async def from_fields(step: Step, office: Office, fields: Fields, changes: Chang
         raise DeskRefused("fields", _at_fault(error)) from None
     zone, sender = office.settings.zone, office.settings.sender
     alert = compose.write(fields, info, sender=sender, identifier="unassigned", now=step.now, zone=zone)
+    check_end(alert, step.now)
     return await new_warning(step, office, kinds.put(office, alert, kind), kind, fields.mode, changes)
 
 
@@ -112,7 +80,7 @@ async def edit(step: Step, office: Office, row: AlertRow, changes: Changes) -> A
         raise DeskRefused(
             "cancel_fixed", "only the words of a Cancel change: it goes to whom the warning went"
         )
-    alert = await _with_changes(step, alert_of(row), changes)
+    alert = await with_changes(step, alert_of(row), changes)
     kind = kinds.known(office, changes.hazard or row.hazard, changes.level or row.level)
     plan = {"channels": channels(office, row.mode, changes.channels)} if changes.channels is not None else {}
     return await rewrite(
@@ -122,12 +90,10 @@ async def edit(step: Step, office: Office, row: AlertRow, changes: Changes) -> A
 
 async def open_update(step: Step, office: Office, row: AlertRow) -> AlertRow:
     """Draft an Update that says what the released alert says, or return the one in work."""
-    return await _open_update(
-        step, office, row, alert_of(row), kinds.Kind(row.hazard, row.level), compose.NOTHING
-    )
+    return await follow(step, office, row, alert_of(row), kinds.Kind(row.hazard, row.level), compose.NOTHING)
 
 
-async def _open_update(
+async def follow(
     step: Step,
     office: Office,
     old: AlertRow,
@@ -136,6 +102,7 @@ async def _open_update(
     changes: Changes,
     **origin: Any,  # noqa: ANN401
 ) -> AlertRow:
+    """Draft an Update of an alert in force, or of one that has just expired; one is in work at a time."""
     if (begun := await store.update_in_work(step.connection, old.id)) is not None and not origin:
         return begun
     if begun is not None:
@@ -143,7 +110,7 @@ async def _open_update(
     move(old, "update")
     if old.msg_type == MsgType.CANCEL:
         raise DeskRefused("state", f"alert {old.id} is a Cancel: draft a new warning instead")
-    references = await references_to(step, old.warning_id)
+    references = chain.references(await chain.standing(step, old.warning_id, old.id))
     zone = office.settings.zone
     number = await insert(
         step,
@@ -162,12 +129,6 @@ async def _open_update(
     )
     step.record("draft", number, update_of=old.id, origin=origin.get("original_key", ""))
     return await step.read(number)
-
-
-async def references_to(step: Step, warning_id: int) -> list[Reference]:
-    """Return references to all messages of the warning that left the desk and have not expired."""
-    alerts = [alert_of(row) for row in await store.sent_and_valid(step.connection, warning_id, step.now)]
-    return [Reference(sender=alert.sender, identifier=alert.identifier, sent=alert.sent) for alert in alerts]
 
 
 def channels(office: Office, mode: str, wanted: tuple[str, ...] | None) -> list[str]:
@@ -196,7 +157,8 @@ async def region_area(step: Step, code: str) -> Area:
     return Area(area_desc=name, geocodes=(ValuePair(value_name=value_name, value=value),))
 
 
-async def _with_changes(step: Step, alert: Alert, changes: Changes) -> Alert:
+async def with_changes(step: Step, alert: Alert, changes: Changes) -> Alert:
+    """Return the alert with what the author decides otherwise, or refuse what cannot be said."""
     if changes.region is not None:
         changes = changes.model_copy(update={"areas": (await region_area(step, changes.region),)})
     try:
@@ -210,6 +172,8 @@ async def _with_changes(step: Step, alert: Alert, changes: Changes) -> Alert:
 def _at_fault(error: ValidationError) -> str:
     first = error.errors()[0]
     # The only pattern of free text in the model is what XML can write.
-    control = first["type"] == "string_pattern_mismatch"
-    said = "has a control character, which XML cannot write: take it out" if control else first["msg"]
+    patterned = first["type"] == "string_pattern_mismatch"
+    if patterned and first["loc"][-1] == "language":
+        return "language: is no language tag, e.g. zh-CN or en"
+    said = "has a control character, which XML cannot write: take it out" if patterned else first["msg"]
     return f"{'.'.join(map(str, first['loc']))}: {said}"

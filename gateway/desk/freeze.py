@@ -175,40 +175,20 @@ def _content(
     )
 
 
-def digest(
-    *,
-    content: dict[str, Any],
-    texts: Texts,
-    targets: TargetList,
-    expires: datetime,
-    plan: dict[str, Any],
-    mode: str,
-    level: str,
-) -> str:
-    """Return the SHA-256 that an approval signs: over everything that the release will say and do."""
-    signed = {
-        "content": content,
-        "texts": texts,
-        "targets": targets.digest,
-        "count": targets.count,
-        "expires": expires.astimezone(UTC),
-        "plan": plan,
-        "mode": mode,
-        "level": level,
-    }
-    return hashlib.sha256(canonical(signed)).hexdigest()
+SIGNED = (
+    "content", "texts", "plan", "mode", "level", "hazard", "msg_type", "warning_id", "supersedes",
+)  # fmt: skip
+"""Columns that an approval signs, besides the recipients and the end."""
 
 
 def digest_of(row: AlertRow, targets: TargetList) -> str:
-    """Return the digest of what is in the database, to compare with what was signed."""
-    assert row.texts is not None
-    assert row.plan is not None
-    return digest(
-        content=row.content,
-        texts=row.texts,
-        targets=targets,
-        expires=row.expires,
-        plan=row.plan,
-        mode=row.mode,
-        level=row.level,
-    )
+    """Return the SHA-256 that an approval signs: over everything that the release will say and do.
+
+    It is taken of what is in the database, at submission and again at the release.
+    """
+    signed = {name: getattr(row, name) for name in SIGNED} | {
+        "targets": targets.digest,
+        "count": targets.count,
+        "expires": row.expires.astimezone(UTC),
+    }
+    return hashlib.sha256(canonical(signed)).hexdigest()

@@ -8,17 +8,19 @@ from gateway import audience
 from gateway.alerts.language import tag_of
 from gateway.alerts.model import Alert, MsgType, ResponseType, Urgency
 from gateway.alerts.write import write as write_xml
-from gateway.desk import compose
-from gateway.desk.drafting import references_to
+from gateway.desk import chain, compose
 from gateway.desk.freeze import digest_of, facts_of, languages_of
 from gateway.desk.refused import DeskRefused
 from gateway.desk.register import identifiers, insert
+from gateway.desk.signing import check_signed
 from gateway.desk.steps import alert_of, move
 from gateway.dispatch.contents import CONFIRM
 from gateway.dispatch.plan import NothingToSendError, Opening, open_release
 from gateway.store import desk as store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.desk.office import Office
     from gateway.desk.steps import Step
     from gateway.dispatch.contents import Texts
@@ -39,6 +41,8 @@ class Released(NamedTuple):
 
 async def leave(step: Step, office: Office, row: AlertRow) -> Released:
     """Release an approved alert inside the step; the caller has checked who asks for it."""
+    if row.state in {"withdrawn", "expired"}:
+        raise DeskRefused("state", f"not sent: alert {row.id} is {row.state}")
     if row.state == "submitted":  # say what is missing rather than that it cannot be done
         await check_signed(step, office, row)
     move(row, "release")
@@ -61,7 +65,9 @@ async def check_unchanged(step: Step, row: AlertRow) -> None:
     assert row.target_list_id is not None
     if row.expires <= step.now:
         raise DeskRefused(
-            "expired", f"alert {row.id} ended at {row.expires.isoformat()}: it cannot be sent any more"
+            "expired",
+            f"alert {row.id} ended at {row.expires.isoformat()}: edit it (--expires TIME) and have it "
+            f"approved again, or withdraw it",
         )
     targets = await store.target_list(step.connection, row.target_list_id)
     alert = alert_of(row)
@@ -81,25 +87,6 @@ def check_routes(office: Office, row: AlertRow) -> None:
         raise DeskRefused(
             "route", f"channel {lost[0]} has no {row.mode} route any more: edit and submit again"
         )
-
-
-async def check_signed(step: Step, office: Office, row: AlertRow) -> None:
-    """Refuse unless enough people who may approve have signed this very digest."""
-    have = {one.person for one in await step.signed(row)}
-    need = await needed(step, office, row)
-    if len(have) < need:
-        raise DeskRefused(
-            "approvals",
-            f"alert {row.id} needs {need} approvers who may approve at this moment, and has {len(have)}",
-        )
-
-
-async def needed(step: Step, office: Office, row: AlertRow) -> int:
-    """Return how many approvers it takes: by the policy of today, and never fewer than were announced."""
-    assert row.plan is not None
-    assert row.target_list_id is not None
-    targets = await store.target_list(step.connection, row.target_list_id)
-    return max(int(row.plan["approvers"]), office.policy.needed(row.level, row.msg_type, targets.count))
 
 
 async def _open(step: Step, office: Office, row: AlertRow) -> Released:
@@ -155,21 +142,30 @@ async def supersede(step: Step, row: AlertRow) -> None:
 async def drop_cancel(step: Step, old: AlertRow) -> None:
     """Withdraw the prepared Cancel of an alert that is no longer in force."""
     cancel = await store.prepared_cancel(step.connection, old.id)
-    if cancel is not None and cancel.state != "released":
+    if cancel is not None and cancel.state in {"draft", "submitted", "approved"}:
         await step.change(cancel, "withdraw")
         step.record("withdraw", cancel.id, reason=f"alert {old.id} is no longer in force")
 
 
 async def prepare_cancel(step: Step, office: Office, row: AlertRow) -> int:
-    """Write the Cancel of a released alert, ready to be submitted: same people, same channels."""
+    """Write the Cancel of a released alert, ready to be submitted: same people, same channels.
+
+    Where an Update narrowed the warning, that is everybody who was told before it as well; their
+    list is put together when the Cancel is submitted.
+    """
     zone = office.settings.zone
-    references = await references_to(step, row.warning_id)
+    told = await chain.standing(step, row.warning_id)
 
     def made(identifier: str) -> Alert:
         follower = compose.follow(
-            alert_of(row), MsgType.CANCEL, references, identifier=identifier, now=step.now, zone=zone
+            alert_of(row),
+            MsgType.CANCEL,
+            chain.references(told),
+            identifier=identifier,
+            now=step.now,
+            zone=zone,
         )
-        return cancel_words(follower, office, row)
+        return cancel_words(chain.widened(follower, told), office, told)
 
     number = await insert(
         step,
@@ -181,20 +177,34 @@ async def prepare_cancel(step: Step, office: Office, row: AlertRow) -> int:
         mode=row.mode,
         author=row.author,
         supersedes=row.id,
-        target_list_id=row.target_list_id,
-        plan={"channels": (row.plan or {})["channels"], "authors": []},
+        target_list_id=row.target_list_id if len(told) == 1 else None,
+        plan={"channels": chain.channels_of(told), "authors": []},
     )
     step.record("prepare_cancel", number, of=row.id)
     return number
 
 
-def cancel_words(alert: Alert, office: Office, row: AlertRow) -> Alert:
-    """Return the alert with the words that take it back, in each of its languages."""
-    old = alert_of(row)
+def cancel_words(alert: Alert, office: Office, told: Sequence[AlertRow]) -> Alert:
+    """Return the alert with the words that take these messages back, in each of its languages."""
     infos = []
     for language in languages_of(alert):
-        facts = facts_of(old, row.level, language)
-        words = office.templates.cancel_text(facts, office.settings.zone)
+        words = _cancel_text(office, told, language)
         over = {"response_types": (ResponseType.ALL_CLEAR,), "urgency": Urgency.PAST, "resources": ()}
         infos += [info.model_copy(update=words | over) for info in alert.infos if tag_of(info) == language]
     return alert.model_copy(update={"infos": tuple(infos)})
+
+
+def _cancel_text(office: Office, told: Sequence[AlertRow], language: str) -> dict[str, str]:
+    """Return the words for the youngest message; each other kind of warning is named with it.
+
+    Whom a milder Update no longer reached knows only the warning that came before it.
+    """
+    said: dict[tuple[str, str], dict[str, str]] = {}
+    for row in reversed(told):
+        alert = alert_of(row)
+        if language in languages_of(alert):
+            facts = facts_of(alert, row.level, language)
+            words = office.templates.cancel_text(facts, office.settings.zone)
+            said.setdefault((row.level, facts.event), words)
+    youngest, *_ = said.values()
+    return youngest | {"description": "\n".join(words["description"] for words in said.values())}

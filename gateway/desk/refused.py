@@ -12,7 +12,7 @@ class DeskRefused(Exception):
     """
 
     def __init__(self, code: str, sentence: str) -> None:
-        """Keep the code and the sentence."""
-        super().__init__(sentence)
+        """Keep the code and the sentence, on one line whatever was quoted in it."""
         self.code = code
-        self.sentence = sentence
+        self.sentence = "".join(c if c.isprintable() else " " for c in sentence)
+        super().__init__(self.sentence)

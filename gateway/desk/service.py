@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
 
 from gateway.alerts.findings import Refused
 from gateway.alerts.model import MsgType
 from gateway.alerts.parse import parse
-from gateway.desk import drafting, leaving, submission
+from gateway.desk import drafting, incoming, leaving, signing, submission
 from gateway.desk.checks import check_status
-from gateway.desk.compose import NOTHING, Changes, Fields
+from gateway.desk.compose import NOTHING, Changes, Fields, key_text
 from gateway.desk.leaving import Released
 from gateway.desk.refused import DeskRefused
-from gateway.desk.steps import SYSTEM, Step, authors_of, step
+from gateway.desk.steps import SYSTEM, Step, check_login, step
+from gateway.store import audit
 from gateway.store import desk as store
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from gateway.alerts.model import Alert
     from gateway.clock import Clock
     from gateway.desk.office import Office
     from gateway.desk.policy import Step as Right
+    from gateway.store.audit import Head
     from gateway.store.database import Database
     from gateway.store.desk import AlertRow, Approval, Person, ReleaseRow
 
 
-_LOGIN = re.compile(r"[\w.@+-]{1,64}")
+log = structlog.get_logger(__name__)
 
 
 class Signed(NamedTuple):
@@ -50,6 +54,8 @@ class Sheet(NamedTuple):
     release: ReleaseRow | None
     cancel: AlertRow | None
     """The Cancel that was prepared, if any."""
+    alike: list[str]
+    """Signers who bear the name of an author or of another signer, as sentences."""
 
 
 class Desk:
@@ -65,20 +71,26 @@ class Desk:
         self.database = database
         self.clock = clock
         self.office = office
+        self._head: Head | None = None
 
     def _step(self, actor: str) -> AbstractAsyncContextManager[Step]:
         return step(self.database, actor, self.clock.now(), self.office.policy)
 
     async def set_person(self, person: Person, by: str = SYSTEM) -> None:
         """Add somebody to the desk, or replace what that person may do."""
-        if not _LOGIN.fullmatch(person.login):
-            raise DeskRefused("login", "a login is 1 to 64 letters, digits or . _ @ + -")
+        check_login(person.login)
         if not person.name.strip() or not person.name.isprintable():
             raise DeskRefused("name", "a name is one line of text and not empty")
         if unknown := sorted(set(person.roles) - self.office.policy.known_roles):
             known = ", ".join(sorted(self.office.policy.known_roles))
             raise DeskRefused("roles", f"there is no role {unknown[0]!r}: one of {known}")
         async with self._step(by) as one:
+            await store.hold_name(one.connection, f"login {person.login.lower()}")
+            if other := await store.login_like(one.connection, person.login):
+                raise DeskRefused(
+                    "login",
+                    f"there is {other!r} already, which differs in upper and lower case only: use that",
+                )
             await store.set_person(one.connection, person)
             one.record("person", f"person {person.login}", roles=list(person.roles), active=person.active)
 
@@ -93,14 +105,16 @@ class Desk:
             mode: ``live`` or ``drill``; the file's status must fit.
             changes: What the desk decides otherwise from the start, e.g. ``Changes(region=code)``.
         """
-        try:
-            came = parse(data).alert
-        except Refused as error:
-            raise DeskRefused("not_cap", f"not a usable CAP message: {error}") from None
+        came = _read(data)
         check_status(came, mode)
         async with self._step(author) as one:
             await one.may("draft")
-            return await drafting.from_cap(one, self.office, came, data, mode, changes)
+            return await incoming.from_cap(one, self.office, came, data, mode, changes)
+
+    async def drafted_before(self, data: bytes, mode: str = "live") -> AlertRow | None:
+        """Return the alert in work or in force that was drafted from this message."""
+        async with self.database.begin() as connection:
+            return await store.alert_drafted_from(connection, key_text(_read(data)), mode)
 
     async def draft(self, fields: Fields, author: str, changes: Changes = NOTHING) -> AlertRow:
         """Draft a warning that is written at the desk."""
@@ -134,18 +148,11 @@ class Desk:
         """Sign what the approver saw, named by its digest."""
         async with self._step(person) as one:
             row = await one.hold(alert_id)
-            await _may_sign(one, row, digest)
-            need = await leaving.needed(one, self.office, row)
-            if row.state == "submitted":
-                await _sign(one, row)
-            elif person not in {signed.person for signed in await one.signed(row)}:
-                raise DeskRefused(
-                    "state", f"alert {row.id} is {row.state} already: no further approval is needed"
-                )
-            have = len(await one.signed(row))
-            if row.state != "submitted" or have < need:
+            have, need = await signing.sign(one, self.office, row, digest)
+            if have < need or row.state == "released":
                 return Signed(row, have, need)
-            row = await one.change(row, "approve", approved_at=one.now)
+            if row.state == "submitted":
+                row = await one.change(row, "approve", approved_at=one.now)
             released = await self._release_at_once(one, row)
             return Signed(await one.read(row.id), have, need, released)
 
@@ -155,7 +162,7 @@ class Desk:
             raise DeskRefused("reason", "say why, so that the author can mend it")
         async with self._step(person) as one:
             row = await one.hold(alert_id)
-            await _may_sign(one, row, digest)
+            await signing.may_sign(one, row, digest)
             await store.sign(one.connection, row.id, digest, person, "reject", reason, one.now)
             void = {"digest": None, "texts": None, "submitted_at": None, "approved_at": None}
             row = await one.change(row, "reject", version=row.version + 1, **void)
@@ -172,7 +179,7 @@ class Desk:
             return await leaving.leave(one, self.office, row)
 
     async def update(self, alert_id: int, author: str) -> AlertRow:
-        """Draft an Update of a released alert; it says the same until it is edited."""
+        """Draft an Update of an alert that was released, expired or not; it says the same until edited."""
         async with self._step(author) as one:
             row = await one.hold(alert_id)
             await one.may("draft")
@@ -214,10 +221,20 @@ class Desk:
             return row
 
     async def expire_due(self) -> list[int]:
-        """Close every alert whose validity is over; return their numbers. Safe to call at any time."""
+        """Close every alert whose validity is over; return their numbers. Safe to call at any time.
+
+        A head of the audit log that was not told yet goes into this process's log, so that whoever
+        keeps that elsewhere can prove later that the audit log was not cut.
+        """
         async with self.database.begin() as connection:
             due = await store.overdue(connection, self.clock.now())
+            self._tell_head(await audit.head(connection))
         return [number for number in due if await self._expire(number)]
+
+    def _tell_head(self, head: Head) -> None:
+        if head != self._head:
+            log.info("audit head", records=head.records, head=head.hash)
+            self._head = head
 
     async def _expire(self, alert_id: int) -> bool:
         async with self._step(SYSTEM) as one:
@@ -248,6 +265,7 @@ class Desk:
                 recipients=targets.count if targets else None,
                 release=await store.release_of(connection, row.id),
                 cancel=await store.prepared_cancel(connection, row.id),
+                alike=await signing.alike(connection, row, {one.person for one in signed}),
             )
 
     async def alerts(self, state: str | None = None, limit: int = 50) -> list[AlertRow]:
@@ -261,26 +279,12 @@ class Desk:
             return await store.list_people(connection)
 
 
+def _read(data: bytes) -> Alert:
+    try:
+        return parse(data).alert
+    except Refused as error:
+        raise DeskRefused("not_cap", f"not a usable CAP message: {error}") from None
+
+
 def _right(row: AlertRow) -> Right:
     return "cancel" if row.msg_type == MsgType.CANCEL else "draft"
-
-
-async def _may_sign(one: Step, row: AlertRow, digest: str) -> None:
-    await one.may("approve")
-    if one.actor in authors_of(row):
-        raise DeskRefused(
-            "author_approves",
-            f"{one.actor} wrote, changed or submitted alert {row.id}: another person approves it",
-        )
-    if row.digest is None:
-        raise DeskRefused("state", f"alert {row.id} is {row.state}: it waits for nobody's approval")
-    if row.digest != digest:
-        raise DeskRefused("stale", f"alert {row.id} is not what you saw any more: look at it again")
-    if row.expires <= one.now:
-        raise DeskRefused("expired", f"alert {row.id} ended at {row.expires.isoformat()}")
-
-
-async def _sign(one: Step, row: AlertRow) -> None:
-    assert row.digest is not None
-    if await store.sign(one.connection, row.id, row.digest, one.actor, "approve", "", one.now):
-        one.record("approve", row.id, digest=row.digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,15 @@ SYSTEM = "system"
 """Who acts when nobody does, e.g. at expiry."""
 
 
+_LOGIN = re.compile(r"[A-Za-z0-9_.@+-]{1,64}")
+
+
+def check_login(login: str) -> None:
+    """Refuse what nobody can be called here; letters that look alike are not told apart by people."""
+    if not _LOGIN.fullmatch(login):
+        raise DeskRefused("login", "a login is 1 to 64 of the letters a-z and A-Z, digits or . _ @ + -")
+
+
 @dataclass
 class Step:
     """What one step knows."""
@@ -44,6 +54,7 @@ class Step:
 
     async def may(self, right: Right) -> Person:
         """Return the actor as of this moment, or refuse."""
+        check_login(self.actor)
         person = await store.person(self.connection, self.actor)
         if person is None or not person.active:
             raise DeskRefused("person", f"{self.actor} does not work at this desk (any more)")

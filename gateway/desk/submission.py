@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from gateway import audience
 from gateway.alerts.lint import lint
 from gateway.audience.area import AreaRefused, from_alert, text_of
-from gateway.desk import compose, kinds
+from gateway.desk import chain, compose, kinds
+from gateway.desk.chain import Reach
 from gateway.desk.checks import check_ready
-from gateway.desk.drafting import references_to
 from gateway.desk.freeze import Draft, digest_of, plan_of, render
 from gateway.desk.refused import DeskRefused
 from gateway.desk.register import columns_of
@@ -39,28 +39,33 @@ async def resolve(database: Database, row: AlertRow) -> Audience | None:
 
 async def submit(step: Step, office: Office, row: AlertRow, chosen: Audience | None) -> AlertRow:
     """Freeze the alert inside the step and move it to ``submitted``, or further where nobody need approve."""
-    references = await references_to(step, row.warning_id)
-    alert = compose.stamped(alert_of(row), references, step.now, office.settings.zone)
+    before = await chain.standing(step, row.warning_id, row.supersedes)
+    alert = compose.stamped(alert_of(row), chain.references(before), step.now, office.settings.zone)
     check_ready(alert, row.mode, step.now)
     kinds.known(office, row.hazard, row.level)
-    _check_lint(office, alert, step)
-    targets = await _targets(step, row, chosen)
-    approvers = office.policy.needed(row.level, row.msg_type, targets.count)
+    remarks = _remarks(office, alert, step)
+    reach = await _reach(step, office, row, before, chosen)
+    approvers = office.policy.needed(row.level, row.msg_type, reach.targets.count)
     draft = Draft(
         alert=alert,
         level=row.level,
         mode=row.mode,
-        channels=(row.plan or {})["channels"],
+        channels=reach.channels,
         reference=new_reference(),
         reply_to=await store.first_reference(step.connection, row.warning_id),
     )
     plan = plan_of(draft, approvers) | {
         "authors": sorted(authors_of(row) | {step.actor}),
-        "findings": [one.message for one in chosen.findings] if chosen else [],
+        "findings": [*reach.findings, *await _sent_before(step, row), *remarks],
     }
-    frozen = {"target_list_id": targets.id, "texts": render(office, draft), "plan": plan}
+    frozen = {"target_list_id": reach.targets.id, "texts": render(office, draft), "plan": plan}
     row = await step.change(row, "submit", **columns_of(alert), **frozen, submitted_at=step.now)
-    digest = digest_of(row, targets)
+    return await _sealed(step, row, reach.targets)
+
+
+async def _sealed(step: Step, row: AlertRow, targets: TargetList) -> AlertRow:
+    """Bind what was frozen with its digest, and ask for approval where any is needed."""
+    digest, approvers = digest_of(row, targets), (row.plan or {})["approvers"]
     await store.change_alert(step.connection, row.id, digest=digest)
     step.record(
         "submit", row.id, digest=digest, version=row.version, targets=targets.count, approvers=approvers
@@ -70,19 +75,43 @@ async def submit(step: Step, office: Office, row: AlertRow, chosen: Audience | N
     return await step.read(row.id)
 
 
-async def _targets(step: Step, row: AlertRow, chosen: Audience | None) -> TargetList:
+async def _reach(
+    step: Step, office: Office, row: AlertRow, before: list[AlertRow], chosen: Audience | None
+) -> Reach:
+    """Freeze whom the alert goes to, and say whom it passes over among those who were told before."""
     if chosen is None:
-        assert row.target_list_id is not None
-        return await store.target_list(step.connection, row.target_list_id)
+        return await chain.reach_of_cancel(step, office, before, row.mode)
     try:
         frozen = await audience.freeze(step.connection, chosen)
     except AreaRefused as error:
         raise DeskRefused(f"area_{error.code}", error.sentence) from None
-    return await store.target_list(step.connection, frozen.list_id)
+    targets = await store.target_list(step.connection, frozen.list_id)
+    channels = (row.plan or {})["channels"]
+    lost = await chain.losses(step, before, targets, channels)
+    return Reach(targets, channels, [*lost, *(one.message for one in chosen.findings)])
 
 
-def _check_lint(office: Office, alert: Alert, step: Step) -> None:
-    errors = [one for one in lint(alert, now=step.now, hazards=office.hazards) if one.severity == "error"]
+async def _sent_before(step: Step, row: AlertRow) -> list[str]:
+    """Return, as sentences, where the message that this one was drafted from went out in another warning."""
+    if row.original_key is None:
+        return []
+    sent = await store.sent_from(step.connection, row.original_key, row.mode)
+    return [
+        f"the message it was drafted from was sent before, as alert {one.id}, which is {one.state}"
+        for one in sent
+        if one.warning_id != row.warning_id
+    ]
+
+
+_SETTLED = frozenset({"area_code_only", "drill_unmarked", "exercise_without_note"})
+"""Warnings of the lint that the desk itself settles: it has the register, and marks each drill."""
+
+
+def _remarks(office: Office, alert: Alert, step: Step) -> list[str]:
+    """Return what an approver should look at in the message itself; refuse what nobody may approve."""
+    found = [one for one in lint(alert, now=step.now, hazards=office.hazards) if one.code not in _SETTLED]
+    errors = [one for one in found if one.severity == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise DeskRefused(f"lint_{errors[0].code}", f"{errors[0].path}: {errors[0].message}{more}")
+    return [f"{one.path}: {one.message}" for one in found if one.severity == "warning"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import concurrent.futures
 import os
 import secrets
 import socket
@@ -45,6 +46,8 @@ REMEMBERED_RELEASES = 8
 LATE_SECONDS = 5.0
 """A batch that is due for so long and was not rung for is taken all the same: Redis may be away."""
 LOOK_SECONDS = 1.0
+STOP_SECONDS = 0.2
+"""How soon a worker that waits for room hears that it is to stop."""
 REDIS_SECONDS = 1.0
 """How long the contract's rate is asked for; then the worker keeps to its own share."""
 LONGEST_URGENT_PAUSE = 10.0
@@ -116,7 +119,13 @@ class Engine:
         )
         return Route(
             channel=adapter(configured.kind)(route, ledger.sink(self.channel_name, mode=mode)),
-            limit=RateLimit(redis, f"{self.channel_name}.{mode}", route.rate, workers=workers),
+            limit=RateLimit(
+                redis,
+                f"{self.channel_name}.{mode}",
+                route.rate,
+                workers=workers,
+                urgent=self.lane == "urgent",
+            ),
             window=route.window,
             doubt=Doubt(2 * route.window, ledger.hurry),
             database=database,
@@ -256,9 +265,13 @@ class EngineThread:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
-    def take(self, batch: int) -> None:
-        """Hand a batch over; blocks while the engine has no room."""
-        asyncio.run_coroutine_threadsafe(self._engine.take(batch), self._loop).result()
+    def take(self, batch: int, stopping: threading.Event) -> None:
+        """Hand a batch over; blocks while the engine has no room, and gives up once we are to stop."""
+        taking = asyncio.run_coroutine_threadsafe(self._engine.take(batch), self._loop)
+        while not taking.done() and not stopping.is_set():
+            concurrent.futures.wait([taking], STOP_SECONDS)
+        if not taking.cancel():
+            taking.result()
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-SMALLEST_BATCH = 200
+SMALLEST_BATCH = 20
+"""On a slow channel too a batch ends soon, so that a Cancel waits for seconds at its border."""
 LARGEST_BATCH = 10_000
 BATCH_SECONDS = 2.0
 """About how long a batch takes at the channel's rate, so that a red alert soon overtakes a blue one."""
@@ -92,7 +93,7 @@ async def open_release(connection: AsyncConnection, opening: Opening) -> OpenedR
         )
         if planned[channel] != count:
             raise AssertionError(f"{count} deliveries on {channel} were due, {planned[channel]} were planned")
-    await plan.ring(connection, release, opening.lane, first=opening.first)
+    await plan.ring(connection, release, opening.lane)
     return OpenedRelease(release, reference, planned)
 
 
@@ -108,6 +109,6 @@ def text_keys(offered: list[str], languages: list[str]) -> list[tuple[str, bool,
 
 def _release_row(opening: Opening, reference: str) -> dict[str, object]:
     kept = opening._asdict()
-    for name in ("channels", "rates", "first"):
+    for name in ("channels", "rates"):
         del kept[name]
     return kept | {"reference": reference}

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 FUNCTION = f"{__name__}.send_batch"
-JOB_SECONDS = 60
-"""Last resort: a job only hands a batch to the engine, which takes milliseconds when there is room."""
+NO_LIMIT = -1
+"""A job waits until the engine has room, which on a slow channel takes as long as a batch."""
 FAILURE_SECONDS = 86_400
 REST_SECONDS = 1.0
 LOOK_SECONDS = 0.05
@@ -50,7 +50,7 @@ class Doorbells:
         if first:
             for batch in reversed(list(batches)):
                 target.enqueue_call(
-                    FUNCTION, args=(batch,), timeout=JOB_SECONDS, result_ttl=0,
+                    FUNCTION, args=(batch,), timeout=NO_LIMIT, result_ttl=0,
                     failure_ttl=FAILURE_SECONDS, job_id=_job_id(batch), at_front=True,
                 )  # fmt: skip
             return
@@ -97,7 +97,7 @@ def _batch(job_id: str) -> int | None:
 
 def _data(batch: int) -> Any:  # noqa: ANN401 - RQ's EnqueueData
     return Queue.prepare_data(
-        FUNCTION, args=(batch,), timeout=JOB_SECONDS, result_ttl=0,
+        FUNCTION, args=(batch,), timeout=NO_LIMIT, result_ttl=0,
         failure_ttl=FAILURE_SECONDS, job_id=_job_id(batch),
     )  # fmt: skip
 

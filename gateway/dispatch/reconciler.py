@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 from redis.exceptions import RedisError
 
 from channels.base import Proof, Unknown
+from gateway.clock import SYSTEM
 from gateway.dispatch.queues import Doorbells
 from gateway.dispatch.run import COPIES
 from gateway.receipts.ledger import Attempt, Facts, prove
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from gateway.clock import Clock
     from gateway.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -54,8 +55,11 @@ _CLOSED_AT_ONCE = 10
 class Reconciler:
     """The relay and the sweeps; :meth:`run` lives until it is cancelled."""
 
-    def __init__(self, database: Database, redis_url: str, *, every: float = 2.0) -> None:
+    def __init__(
+        self, database: Database, redis_url: str, *, every: float = 2.0, clock: Clock = SYSTEM
+    ) -> None:
         """Sweep every so many seconds."""
+        self._clock = clock
         self._database = database
         self._bells = Doorbells(redis_url)
         self._every = every
@@ -144,11 +148,11 @@ class Reconciler:
         async with self._database.raw() as connection:
             due = await store.due(connection)
         total = 0
-        for queue, batches in due.items():
+        for (queue, first), batches in _by_queue(due).items():
             waiting = await asyncio.to_thread(self._bells.waiting, queue)
             missing = [batch for batch in batches if batch not in waiting]
             if missing:
-                await asyncio.to_thread(self._bells.ring, queue, missing)
+                await asyncio.to_thread(self._bells.ring, queue, missing, first=first)
                 total += len(missing)
         return total
 
@@ -166,7 +170,7 @@ class Reconciler:
 
     async def _judge(self, connection: asyncpg.Connection, lease: store.Lease) -> int:
         """Record that the answers of a lost lease are unknown, and what follows from it."""
-        now = datetime.now(UTC)
+        now = self._clock.now()
         facts = Facts()
         rows = []
         doubtful = await store.left_in_doubt(connection, lease.batch)

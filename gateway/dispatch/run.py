@@ -3,18 +3,19 @@
 Deliveries leave in slices no larger than the channel's window. Each slice is claimed by a
 compare-and-set that is committed before its bytes leave, and a worker never has more than two
 windows claimed whose outcomes are not yet durable: that is all that can be in doubt when it dies.
+What was claimed and still waits in the channel passes a :class:`Gate` just before it is written.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from channels.base import HOLE, Accepted, Message, Rejected, Retry, Throttled, Unknown
+from gateway.clock import SYSTEM
 from gateway.receipts.ledger import Attempt
 from gateway.store import dispatch as store
 from gateway.store.database import AWAY
@@ -22,8 +23,10 @@ from gateway.store.dispatch import Claimed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import datetime
 
     from channels.base import Channel, Content, Outcome, Prepared
+    from gateway.clock import Clock
     from gateway.dispatch.limits import RateLimit
     from gateway.receipts.ledger import Ledger
     from gateway.store.database import Database
@@ -34,8 +37,10 @@ log = structlog.get_logger(__name__)
 SHORTEST_PAUSE = 0.2
 LOOK_SECONDS = 0.5
 """How often a run looks whether its release may still be sent."""
+FRESH_SECONDS = 1.5
+"""How old the last look may be when a message is written: under the 2 s that a Cancel may take."""
 MERCY_SECONDS = 0.8
-"""How long messages that were handed over before a stop may still leave; with the look under 2 s."""
+"""How long after a stop an answer is awaited to what was written before it."""
 COPIES = 2
 """Most copies of one message that may ever reach a person; the database holds it too."""
 
@@ -61,6 +66,7 @@ class Route(NamedTuple):
     worker: str
     lease_seconds: float
     longest_pause: float
+    clock: Clock = SYSTEM
 
 
 class Doubt:
@@ -87,6 +93,38 @@ class Doubt:
         self._changed.set()
 
 
+class Gate:
+    """Whether a message may leave at this moment: asked by the channel just before it is written.
+
+    Open only while the database has been seen, moments ago, to hold this lease on a release that
+    may be sent, so that a worker that was frozen or cut off, or is merely slow, sends nothing of a
+    warning that was cancelled, has expired, or is in another's hands meanwhile.
+    """
+
+    def __init__(self) -> None:
+        """Begin shut."""
+        self._now = asyncio.get_running_loop().time
+        self._until = 0.0
+        self._ends = float("inf")
+        self._shut = False
+
+    def __call__(self) -> bool:
+        """Return whether a message may leave."""
+        return not self._shut and self._now() < min(self._until, self._ends)
+
+    def seen(self, asked: float) -> None:
+        """The database, asked at that moment of the loop's clock, said that the release may be sent."""
+        self._until = max(self._until, asked + FRESH_SECONDS)
+
+    def expires(self, ends: float) -> None:
+        """The warning ends at that moment of the loop's clock."""
+        self._ends = ends
+
+    def shut(self) -> None:
+        """Nothing more leaves: the release is stopped or over, or the lease is lost."""
+        self._shut = True
+
+
 class Run:
     """The sending of one leased batch."""
 
@@ -94,6 +132,7 @@ class Run:
         """Begin with nothing sent."""
         self.route = route
         self.lease = lease
+        self.gate = Gate()
         self.stopped = False
         """Set when nothing more may be claimed: the lease is lost or the worker is told to stop."""
         self.delay = 0.0
@@ -132,9 +171,14 @@ class Run:
         What was withdrawn counts as unknown, because some of it may be on its way; an answer that
         still comes is recorded and replaces that.
         """
-        self.stopped = True
+        self.stop()
         for sending in self._sending:
             sending.cancel()
+
+    def stop(self) -> None:
+        """Claim nothing more, and let nothing leave that was claimed and still waits."""
+        self.stopped = True
+        self.gate.shut()
 
     async def _send_text(self, group: asyncio.TaskGroup, spoken: Spoken, rows: Sequence[Row]) -> None:
         size = min(self.route.window, self.route.limit.largest(spoken.prepared.parts))
@@ -154,6 +198,7 @@ class Run:
     async def _claim(self, rows: Sequence[Row]) -> list[Row]:
         ids = [row.id for row in rows]
         claimed: dict[int, Claimed] = {}
+        asked = asyncio.get_running_loop().time()
         try:
             async with self.route.database.raw() as connection:
                 claimed = await store.claim(connection, self.lease, ids, self.route.lease_seconds)
@@ -162,6 +207,10 @@ class Run:
             log.warning("claim failed", batch=self.lease.batch, error=type(error).__name__)
         finally:
             self.route.doubt.less(len(rows) - len(claimed))
+        if claimed:
+            at = next(iter(claimed.values())).at
+            self.gate.expires(asked + (self.lease.expires - at).total_seconds())
+            self.gate.seen(asked)
         self.stopped = self.stopped or not claimed
         self._claimed.update(claimed)
         self._open += len(claimed)
@@ -182,7 +231,7 @@ class Run:
             if late:
                 self._record_late(late)
 
-        sending = asyncio.ensure_future(self.route.channel.send(spoken.prepared, messages, report))
+        sending = asyncio.ensure_future(self.route.channel.send(spoken.prepared, messages, report, self.gate))
         self._sending.add(sending)
         try:
             await sending
@@ -199,7 +248,7 @@ class Run:
 
     def report(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
         """Put outcomes into the ledger and note how long a next run must wait."""
-        now = datetime.now(UTC)
+        now = self.route.clock.now()
         attempts = [self._attempt(delivery, outcome, now) for delivery, outcome in outcomes]
         throttles = [outcome.after for _, outcome in outcomes if type(outcome) is Throttled]
         if throttles:
@@ -232,14 +281,14 @@ class Run:
 
     def _record_late(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
         """Record a second word on deliveries of this batch: the answer to a message that was withdrawn."""
-        now = datetime.now(UTC)
+        now = self.route.clock.now()
         known = [pair for pair in outcomes if pair[0] in self._claimed and type(pair[1]) is Accepted]
         self.route.ledger.record([self._attempt(*pair, now) for pair in known], lambda: None)
 
     def _refuse(self, rows: Sequence[Row], code: str) -> None:
         """Close rows that have no text to send; they never left, so no claim is needed."""
         log.error("deliveries refused by us", channel=self.lease.channel, code=code, count=len(rows))
-        now = datetime.now(UTC)
+        now = self.route.clock.now()
         self._claimed.update({row.id: Claimed(0, 0, now) for row in rows})
         self._open += len(rows)
         self.route.doubt.count += len(rows)
@@ -287,8 +336,11 @@ async def _keep(run: Run) -> None:
             async with asyncio.timeout_at(until), run.route.database.raw() as connection:
                 held = await store.renew(connection, lease, seconds)
             until = asked + seconds
+            if held:
+                run.gate.seen(asked)
         if held is False and not withdrawn:
-            withdrawn = run.stopped = True
+            withdrawn = True
+            run.stop()
             await asyncio.sleep(MERCY_SECONDS)
             run.withdraw()
     log.warning("lease lost", batch=lease.batch, token=lease.token)

@@ -4,12 +4,13 @@ The provider sends ``POST /receipts/{channel}`` with the headers
 
 - ``Tongda-Timestamp``: Unix time in seconds, within 300 s of our clock;
 - ``Tongda-Signature``: lower-case hex of HMAC-SHA256, by the channel's callback key, over the
-  timestamp as sent, a full stop, and the body as sent;
+  channel as it stands in the address, a full stop, the timestamp as sent, a full stop, and the body as sent;
 
 and as body ``{"receipts": [{"ref": "...", "state": "delivered", "code": "000",
 "at": "2026-11-22T10:55:00+08:00"}]}``; ``code`` and ``at`` (ISO 8601 with a zone, or Unix time)
 may be left out.
 Sending the same call again within those 300 s does no harm: proof only rises.
+The provider of a channel's drills posts to ``/receipts/{channel}.drill``, with a key of its own.
 """
 
 from __future__ import annotations
@@ -90,17 +91,23 @@ class _Body(BaseModel):
     receipts: Annotated[list[_Entry], Field(min_length=1, max_length=MOST)]
 
 
-def sign(timestamp: str, body: bytes, key: bytes) -> str:
+def sign(channel: str, timestamp: str, body: bytes, key: bytes) -> str:
     """Return the signature of a call; what a provider (or its simulator) does."""
-    return hmac.digest(key, timestamp.encode() + b"." + body, "sha256").hex()
+    return hmac.digest(key, f"{channel}.{timestamp}.".encode() + body, "sha256").hex()
 
 
 def verify(
-    timestamp: str | None, signature: str | None, body: bytes, keys: Sequence[bytes], now: datetime
+    channel: str,
+    timestamp: str | None,
+    signature: str | None,
+    body: bytes,
+    keys: Sequence[bytes],
+    now: datetime,
 ) -> None:
     """Check who sent a call, before anything of it is read.
 
     Args:
+        channel: as it stands in the address, so that a call cannot be turned to another channel.
         timestamp: the header as it came; None where it was missing.
         signature: likewise.
         body: the bytes as they came.
@@ -114,7 +121,7 @@ def verify(
         raise CallbackRefused(f"{TIMESTAMP} must be the Unix time in seconds", 401)
     if not signature or not _HEX.fullmatch(signature):
         raise CallbackRefused(f"{SIGNATURE} must be 64 hexadecimal digits in lower case", 401)
-    genuine = [hmac.compare_digest(sign(timestamp, body, key), signature) for key in keys]
+    genuine = [hmac.compare_digest(sign(channel, timestamp, body, key), signature) for key in keys]
     if not any(genuine):
         raise CallbackRefused(
             f"{SIGNATURE} does not match: check the key and that the body is signed as sent", 401

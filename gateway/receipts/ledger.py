@@ -11,25 +11,29 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import structlog
 import tenacity
 
-from channels.base import Accepted, Proof, Rejected, Retry, Throttled, Unknown
-from gateway.receipts.matching import Known, Told, match
+from channels.base import Accepted, Proof, Rejected, Retry, Throttled, Unknown, plain_text
+from gateway.clock import SYSTEM
+from gateway.receipts.matching import Known, Told, match, storable
 from gateway.store import ledger as store
 from gateway.store.database import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     import asyncpg
 
     from channels.base import Outcome, Report, Sink
+    from gateway.clock import Clock
     from gateway.receipts.matching import Matched
     from gateway.store.database import Database
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -77,9 +81,10 @@ class _Reports(NamedTuple):
 class Ledger:
     """Group commit for attempts and receipts; an async context manager on one loop."""
 
-    def __init__(self, database: Database, *, interval: float = 0.01) -> None:
+    def __init__(self, database: Database, *, interval: float = 0.01, clock: Clock = SYSTEM) -> None:
         """``interval`` is the longest time in seconds that a fact waits for its transaction."""
         self._database = database
+        self._clock = clock
         self._interval = interval
         self._attempts: list[_Attempts] = []
         self._reports: list[_Reports] = []
@@ -115,9 +120,9 @@ class Ledger:
                 log.warning("reports are left to be told again: too many wait", channel=channel)
                 return
             self._waiting += len(reports)
-            now = datetime.now(UTC)
+            now = self._clock.now()
             self._reports.append(
-                _Reports([Told(channel, source, now, report, mode) for report in reports], acknowledge)
+                _Reports([Told(channel, source, now, storable(one), mode) for one in reports], acknowledge)
             )
             self._wake.set()
 
@@ -148,24 +153,16 @@ class Ledger:
             rows += len(self._attempts[taken].attempts)
             taken += 1
         attempts, self._attempts = self._attempts[:taken], self._attempts[taken:]
+        if self._attempts:  # a receipt of a message in parts is judged by what its attempt says
+            return attempts, []
         reports, self._reports = self._reports, []
         self._waiting = 0
         return attempts, reports
 
     async def _flush(self, attempts: list[_Attempts], reports: list[_Reports]) -> None:
-        if not attempts and not reports:
-            return
-        try:
-            await self._commit_surely(attempts, reports)
-        except REFUSED as error:
-            # One fact that PostgreSQL cannot store must not hold up all others: find it by halves.
-            if len(attempts) + len(reports) == 1:
-                log.exception("fact cannot be stored and is dropped", error=type(error).__name__, alarm=True)
-            else:
-                half = len(attempts) // 2, len(reports) // 2
-                await self._flush(attempts[: half[0]], reports[: half[1]])
-                await self._flush(attempts[half[0] :], reports[half[1] :])
-                return
+        made = [attempt for group in attempts for attempt in group.attempts]
+        told = [one for group in reports for one in group.told]
+        await self._store(made, told)
         for durable in [group.durable for group in attempts] + [group.durable for group in reports]:
             try:
                 durable()
@@ -173,10 +170,23 @@ class Ledger:
                 # One sender that cannot be told must not end the writer, which all others wait for.
                 log.exception("a sender could not be told that its facts are durable")
 
-    async def _commit_surely(self, attempts: list[_Attempts], reports: list[_Reports]) -> None:
+    async def _store(self, made: Sequence[Attempt], told: Sequence[Told]) -> None:
+        """Commit all; one fact that PostgreSQL cannot store is found by halves and holds up no other."""
+        if not made and not told:
+            return
+        try:
+            await self._commit_surely(made, told)
+        except REFUSED as error:
+            if len(made) + len(told) == 1:
+                log.exception("fact cannot be stored and is dropped", error=type(error).__name__, alarm=True)
+                return
+            for some in _halves(made):
+                await self._store(some, [])
+            for others in _halves(told):
+                await self._store([], others)
+
+    async def _commit_surely(self, made: Sequence[Attempt], told: Sequence[Told]) -> None:
         """Commit; while the database is away, or for whatever else but the facts' own fault, try again."""
-        made = [attempt for group in attempts for attempt in group.attempts]
-        told = [one for group in reports for one in group.told]
         async for trial in tenacity.AsyncRetrying(
             retry=tenacity.retry_if_not_exception_type(REFUSED),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
@@ -190,10 +200,15 @@ class Ledger:
         async with self._database.raw() as connection, connection.transaction():
             facts = Facts()
             rows = [row for attempt in made for row in facts.attempt(attempt)]
-            matched, parked = await match(connection, told, self._known)
-            await store.append(connection, rows, [one.row() for one in matched], parked)
-            await prove(connection, matched, facts)
+            found = await match(connection, told, self._known)
+            await store.append(connection, rows, found.rows(), found.parked)
+            await prove(connection, found.matched, facts)
             await store.project(connection, facts.merged.values())
+
+
+def _halves(facts: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
+    half = (len(facts) + 1) // 2
+    return facts[:half], facts[half:]
 
 
 def _tell(state: tenacity.RetryCallState) -> None:
@@ -229,10 +244,10 @@ class Facts:
         refs: Sequence[str] = ("",)
         code = ""
         if isinstance(outcome, Accepted):
-            refs = outcome.refs or refs
+            refs = [plain_text(ref) for ref in outcome.refs] or refs
             self.add(store.Fact(attempt.delivery, Proof.ACCEPTED, 0, len(refs), None, None))
         else:
-            code = outcome.code
+            code = plain_text(outcome.code)
             self.add(_refused(attempt))
         name = OUTCOMES[type(outcome)]
         delivery, channel, try_, batch, token, submitted_at, answered_at, *_ = attempt

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import orjson
 from sqlalchemy import insert, text
 
 from gateway.store.tables import target_lists
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     import asyncpg
     from numpy.typing import NDArray
     from sqlalchemy.ext.asyncio import AsyncConnection
-
-ROLES = ("responsible", "informant", "liaison", "resident", "group", "device")
-"""What a contact can be, as the table's CHECK has it."""
 
 POSTS = ("responsible", "informant", "liaison", "group")
 """Roles that stand for their region, wherever the person may live; others go by their own coordinates."""
@@ -34,32 +32,22 @@ class Choice(NamedTuple):
     """Region codes; all contacts."""
     placed_in: Sequence[str]
     """Region codes; posts, and contacts without coordinates."""
-    superiors_in: Sequence[str]
-    """Region codes; responsible persons only."""
     points: Sequence[int]
     """Contacts whose own coordinates lie inside."""
-    roles: Sequence[str] | None = None
-    groups: Sequence[int] | None = None
 
 
 _RULES = f"""(
     c.region = ANY($1::text[])
     OR (c.region = ANY($2::text[]) AND (c.lon IS NULL OR c.role IN {POSTS}))
-    OR (c.role = 'responsible' AND c.region = ANY($3::text[]))
 )"""
-
-_FILTER = """c.active
-    AND ($5::text[] IS NULL OR c.role = ANY($5::text[]))
-    AND ($6::bigint[] IS NULL OR EXISTS (
-        SELECT FROM group_members AS m WHERE m.contact_id = c.id AND m.group_id = ANY($6::bigint[])))"""
 
 # Two halves that exclude each other: a hash of a million points inside an OR would not fit.
 _CHOSEN = f"""
-    SELECT c.id, c.region, c.role, c.language FROM contacts AS c WHERE {_FILTER} AND {_RULES}
+    SELECT c.id, c.region, c.role, c.language FROM contacts AS c WHERE c.active AND {_RULES}
     UNION ALL
     SELECT c.id, c.region, c.role, c.language
-    FROM unnest($4::bigint[]) AS point (id) JOIN contacts AS c ON c.id = point.id
-    WHERE {_FILTER} AND c.lon IS NOT NULL AND NOT {_RULES}
+    FROM unnest($3::bigint[]) AS point (id) JOIN contacts AS c ON c.id = point.id
+    WHERE c.active AND c.lon IS NOT NULL AND NOT {_RULES}
 """  # noqa: S608 - put together from constants
 
 _COUNTS = f"""
@@ -73,7 +61,7 @@ _COUNTS = f"""
 # Equal keys: the last one stays, which is the lowest id, the address to use first.
 _FREEZE = f"""
     INSERT INTO targets (list_id, contact_id, region, role, language, addresses)
-    SELECT $7, chosen.id, chosen.region, chosen.role, chosen.language, coalesce(own.addresses, '{{}}')
+    SELECT $4, chosen.id, chosen.region, chosen.role, chosen.language, coalesce(own.addresses, '{{}}')
     FROM ({_CHOSEN}) AS chosen LEFT JOIN (
         SELECT contact_id, jsonb_object_agg(channel, address ORDER BY id DESC) AS addresses
         FROM addresses GROUP BY contact_id
@@ -90,6 +78,36 @@ _DIGEST = text(
     """
 )
 
+# Equal keys of an object: the last one stays, so the youngest list's address does.
+_MERGE = text(
+    """
+    WITH source AS (
+        SELECT s.place, t.contact_id, t.region, t.role, t.language, t.addresses, s.channels
+        FROM jsonb_to_recordset(CAST(:sources AS jsonb)) AS s (place int, list bigint, channels text[])
+        JOIN targets AS t ON t.list_id = s.list
+    ), youngest AS (
+        SELECT DISTINCT ON (contact_id) contact_id, region, role, language
+        FROM source ORDER BY contact_id, place DESC
+    ), used AS (
+        SELECT contact_id, jsonb_object_agg(own.key, own.value ORDER BY place) AS addresses
+        FROM source CROSS JOIN LATERAL jsonb_each(addresses) AS own
+        WHERE own.key = ANY(channels) GROUP BY contact_id
+    )
+    INSERT INTO targets (list_id, contact_id, region, role, language, addresses)
+    SELECT :list, contact_id, region, role, language, coalesce(used.addresses, '{}')
+    FROM youngest LEFT JOIN used USING (contact_id) ORDER BY contact_id
+    """
+)
+
+_MISSED = text(
+    """
+    SELECT count(*) FROM targets AS old
+    WHERE old.list_id = :old AND old.addresses ?| CAST(:old_channels AS text[]) AND NOT EXISTS (
+        SELECT FROM targets AS new WHERE new.list_id = :new AND new.contact_id = old.contact_id
+        AND new.addresses ?| CAST(:new_channels AS text[]))
+    """
+)
+
 _PER_CHANNEL = text(
     """
     SELECT channel, count(*) AS people FROM targets, jsonb_object_keys(addresses) AS channel
@@ -101,6 +119,16 @@ _PER_REGION = text(
     """
     SELECT region, count(*) AS people, count(*) FILTER (WHERE addresses = '{}') AS unreachable
     FROM targets WHERE list_id = :list GROUP BY region ORDER BY region
+    """
+)
+
+_DOUBLED = text(
+    """
+    SELECT channel, count(*) AS addresses FROM (
+        SELECT own.key AS channel FROM targets, jsonb_each_text(addresses) AS own
+        WHERE list_id = :list GROUP BY own.key, own.value HAVING count(*) > 1
+    ) AS shared
+    GROUP BY channel ORDER BY channel
     """
 )
 
@@ -166,14 +194,6 @@ async def _run(connection: asyncpg.Connection, statement: str, *arguments: objec
     return list(await (await connection.prepare(statement)).fetch(*arguments))
 
 
-async def group_ids(connection: AsyncConnection, names: Sequence[str]) -> dict[str, int]:
-    """Return the numbers of the contact groups that exist among the names."""
-    rows = await connection.execute(
-        text("SELECT name, id FROM contact_groups WHERE name = ANY(:names)"), {"names": list(names)}
-    )
-    return {row.name: row.id for row in rows}
-
-
 async def freeze(connection: AsyncConnection, choice: Choice, area: dict[str, Any]) -> int:
     """Insert the list and its targets in the caller's transaction; return the list's number, unsealed."""
     values = {"digest": "", "count": 1, "area": area}
@@ -185,6 +205,33 @@ async def freeze(connection: AsyncConnection, choice: Choice, area: dict[str, An
     assert driver is not None
     await _run(driver, _FREEZE, *choice, list_id)
     return list_id
+
+
+async def merge(connection: AsyncConnection, sources: Sequence[tuple[int, Sequence[str]]]) -> int:
+    """Insert the union of frozen lists, each with the channels it was sent on; return its number, unsealed.
+
+    One row a contact: of each channel that a list was sent on, the address that the youngest of
+    them froze; region, role and language as in the youngest list. ``sources`` are oldest first.
+    """
+    rows = [
+        {"place": place, "list": number, "channels": list(channels)}
+        for place, (number, channels) in enumerate(sources)
+    ]
+    values = {"digest": "", "count": 1, "area": {"union_of": [number for number, _ in sources]}}
+    list_id: int = (
+        await connection.execute(insert(target_lists).values(values).returning(target_lists.c.id))
+    ).scalar_one()
+    await connection.execute(_MERGE, {"sources": orjson.dumps(rows).decode(), "list": list_id})
+    return list_id
+
+
+async def missed(
+    connection: AsyncConnection, old: tuple[int, Sequence[str]], new: tuple[int, Sequence[str]]
+) -> int:
+    """Return how many that one list reaches on its channels the other one does not reach on its own."""
+    values = {"old": old[0], "old_channels": list(old[1]), "new": new[0], "new_channels": list(new[1])}
+    count: int = (await connection.execute(_MISSED, values)).scalar_one()
+    return count
 
 
 async def digest(connection: AsyncConnection, list_id: int) -> tuple[int, str]:
@@ -218,6 +265,11 @@ async def per_region(connection: AsyncConnection, list_id: int) -> dict[str, tup
     """Return region -> (targets, those of them without any address)."""
     rows = await connection.execute(_PER_REGION, {"list": list_id})
     return {row.region: (row.people, row.unreachable) for row in rows}
+
+
+async def doubled(connection: AsyncConnection, list_id: int) -> dict[str, int]:
+    """Return channel -> how many of its addresses stand at more than one target of a list."""
+    return {row.channel: row.addresses for row in await connection.execute(_DOUBLED, {"list": list_id})}
 
 
 async def unreachable(connection: AsyncConnection, list_id: int, limit: int) -> list[Any]:

@@ -87,7 +87,8 @@ _ADOPT = """
 _STAGE = """
     CREATE TEMP TABLE staged (
         n integer, external_id text, name text, region text, role text, language text,
-        lon double precision, lat double precision, contact_id bigint, created boolean DEFAULT false
+        lon double precision, lat double precision, contact_id bigint, created boolean DEFAULT false,
+        same_addresses boolean DEFAULT false
     ) ON COMMIT DROP;
     CREATE TEMP TABLE staged_addresses (n integer, place integer, channel text, address text) ON COMMIT DROP;
     CREATE TEMP TABLE staged_groups (n integer, name text) ON COMMIT DROP
@@ -99,7 +100,7 @@ _MATCH_NUMBER = """
     UPDATE staged AS s SET contact_id = c.id FROM contacts AS c WHERE c.external_id = s.external_id
 """
 
-# Without a number, somebody of the same name and region with one of the same addresses is the same.
+# Unless both have a number, somebody of the same name and region with one of the same addresses is the same.
 _MATCH_ADDRESS = """
     UPDATE staged AS s SET contact_id = same.id
     FROM (
@@ -109,7 +110,7 @@ _MATCH_ADDRESS = """
             FROM staged AS one JOIN staged_addresses AS own ON own.n = one.n
             JOIN addresses AS a ON a.channel = own.channel AND a.address = own.address
             JOIN contacts AS c ON c.id = a.contact_id AND c.name = one.name AND c.region = one.region
-            WHERE one.external_id IS NULL
+            WHERE one.contact_id IS NULL AND (one.external_id IS NULL OR c.external_id IS NULL)
               AND NOT EXISTS (SELECT FROM staged AS other WHERE other.contact_id = c.id)
             GROUP BY one.n
         ) AS first
@@ -126,17 +127,23 @@ _SHARED = """
     ORDER BY own.n, own.channel
 """
 
+# The sequence is looked up once, in a query of its own, and not for each row.
 _NUMBER = """
-    UPDATE staged SET contact_id = nextval(pg_get_serial_sequence('contacts', 'id')), created = true
+    UPDATE staged SET created = true,
+        contact_id = nextval((SELECT pg_get_serial_sequence('contacts', 'id')::regclass))
     WHERE contact_id IS NULL
 """
 
 _UPDATE = """
     UPDATE contacts AS c SET
+        external_id = coalesce(c.external_id, s.external_id),
         name = s.name, region = s.region, role = coalesce(s.role, c.role),
         language = coalesce(s.language, c.language),
         lon = coalesce(s.lon, c.lon), lat = coalesce(s.lat, c.lat)
     FROM staged AS s WHERE c.id = s.contact_id AND NOT s.created
+      AND (c.external_id, c.name, c.region, c.role, c.language, c.lon, c.lat) IS DISTINCT FROM (
+        coalesce(c.external_id, s.external_id), s.name, s.region, coalesce(s.role, c.role),
+        coalesce(s.language, c.language), coalesce(s.lon, c.lon), coalesce(s.lat, c.lat))
 """
 
 _CREATE = """
@@ -147,15 +154,31 @@ _CREATE = """
     FROM staged WHERE created ORDER BY n
 """
 
+# Most rows of a register that comes in again bring nothing new: their addresses stay as they are.
+_COMPARE_ADDRESSES = """
+    UPDATE staged AS s SET same_addresses = true
+    FROM (
+        SELECT n, array_agg(channel || ' ' || address ORDER BY channel, place) AS all_of_it
+        FROM staged_addresses GROUP BY n
+    ) AS given, (
+        SELECT contact_id, array_agg(channel || ' ' || address ORDER BY channel, id) AS all_of_it
+        FROM addresses WHERE channel = ANY($1::text[])
+          AND contact_id IN (SELECT contact_id FROM staged WHERE NOT created) GROUP BY contact_id
+    ) AS stored
+    WHERE given.n = s.n AND stored.contact_id = s.contact_id AND given.all_of_it = stored.all_of_it
+"""
+
 _FORGET_ADDRESSES = """
     DELETE FROM addresses AS a USING staged AS s
-    WHERE a.contact_id = s.contact_id AND NOT s.created AND a.channel = ANY($1::text[])
+    WHERE a.contact_id = s.contact_id AND a.channel = ANY($1::text[])
+      AND NOT s.created AND NOT s.same_addresses
 """
 
 _ADDRESSES = """
     INSERT INTO addresses (contact_id, channel, address)
     SELECT s.contact_id, own.channel, own.address
     FROM staged_addresses AS own JOIN staged AS s ON s.n = own.n
+    WHERE NOT s.same_addresses
     ORDER BY own.n, own.place
     ON CONFLICT DO NOTHING
 """
@@ -251,6 +274,7 @@ async def _stage(connection: asyncpg.Connection, contacts: Sequence[Contact]) ->
 async def _write(connection: asyncpg.Connection, channels: list[str], *, groups: bool) -> None:
     await connection.execute(_UPDATE)
     await connection.execute(_CREATE)
+    await connection.execute(_COMPARE_ADDRESSES, channels)
     await connection.execute(_FORGET_ADDRESSES, channels)
     await connection.execute(_ADDRESSES)
     if groups:

@@ -18,6 +18,7 @@ from gateway.store.tables import counters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -46,11 +47,18 @@ _SINCE = "CAST(extract(epoch FROM {} - released_at) AS double precision)"
 
 _HEAD = text(
     """
-    SELECT r.id, r.reference, r.mode, r.lane, r.state, r.warning_id, r.target_list_id, r.texts, r.expires,
-           r.released_at, r.closed_at, a.msg_type, a.level, a.hazard, a.identifier
+    SELECT r.id, r.reference, r.mode, r.lane, r.state, r.warning_id, r.alert_id, r.digest, r.target_list_id,
+           r.texts, r.expires, r.released_at, r.closed_at, a.msg_type, a.level, a.hazard, a.identifier,
+           a.created_at, a.submitted_at, a.approved_at
     FROM releases AS r JOIN alerts AS a ON a.id = r.alert_id
     WHERE r.reference = :reference OR r.id = :id
     ORDER BY r.reference = :reference DESC LIMIT 1
+    """
+)
+
+_SIGNATURES = text(
+    """
+    SELECT at FROM approvals WHERE alert_id = :alert AND digest = :digest AND decision = 'approve' ORDER BY at
     """
 )
 
@@ -74,7 +82,8 @@ _PEOPLE = text(
     f"""
     CREATE TEMPORARY TABLE coverage_people ON COMMIT DROP AS
     SELECT t.contact_id, t.region, t.role, coalesce(p.standing, -1) AS standing,
-           {_SINCE.format("p.reached")} AS reached, {_SINCE.format("p.confirmed")} AS confirmed
+           {_SINCE.format("p.reached")} AS reached, {_SINCE.format("p.confirmed")} AS confirmed,
+           CASE t.role WHEN 'device' THEN t.addresses END AS device
     FROM releases AS r JOIN targets AS t ON t.list_id = r.target_list_id
     LEFT JOIN (
         SELECT target_id, max({_STANDING}) AS standing,
@@ -104,14 +113,41 @@ _GROUPS = text(
     """
 )
 
+# A village of the warned area counts as targeted though nobody in it is known: that is the gap to see.
 _REGIONS = text(
     """
-    WITH lived AS (SELECT DISTINCT region FROM coverage_people), wanted AS (
-        SELECT region AS code FROM lived
-        UNION SELECT left(region, 9) || '000' FROM lived
-        UNION SELECT left(region, 6) || '000000' FROM lived
+    WITH hit AS (
+        SELECT left(code, CASE level WHEN 'province' THEN 2 WHEN 'city' THEN 4 WHEN 'county' THEN 6
+                                     WHEN 'township' THEN 9 ELSE 12 END) AS prefix
+        FROM target_lists AS l, jsonb_to_recordset(l.area -> 'regions') AS hit (code text, level text)
+        WHERE l.id = :list
+    ), aimed AS (
+        SELECT code FROM regions AS v
+        WHERE level = 'village' AND EXISTS (SELECT FROM hit WHERE starts_with(v.code, hit.prefix))
+    ), named AS (
+        SELECT region AS code FROM coverage_people UNION SELECT code FROM aimed
+    ), wanted AS (
+        SELECT code FROM named
+        UNION SELECT left(code, 9) || '000' FROM named
+        UNION SELECT left(code, 6) || '000000' FROM named
     )
-    SELECT code, name, level, coalesce(population, 0) AS population FROM regions JOIN wanted USING (code)
+    SELECT code, name, level, coalesce(population, 0) AS population,
+           EXISTS (SELECT FROM aimed WHERE aimed.code = r.code) AS aimed
+    FROM regions AS r JOIN wanted USING (code)
+    """
+)
+
+_DEVICES = text(
+    """
+    SELECT region, count(*) AS devices, count(*) FILTER (WHERE online) AS online,
+           count(*) FILTER (WHERE NOT online) AS offline
+    FROM (
+        SELECT p.region, bool_or(s.online) AS online
+        FROM coverage_people AS p
+        LEFT JOIN LATERAL jsonb_each_text(p.device) AS a (channel, address) ON true
+        LEFT JOIN device_states AS s ON s.channel = a.channel AND s.device = a.address
+        WHERE p.role = 'device' GROUP BY p.contact_id, p.region
+    ) AS told GROUP BY region
     """
 )
 
@@ -137,9 +173,26 @@ _CURVE = text(
 
 _CHANNELS = text(
     f"""
-    SELECT channel, {_STANDING} AS standing, count(*) AS deliveries
+    SELECT channel, {_STANDING} AS standing, count(*) AS deliveries, min(id) AS first, max(id) AS last
     FROM deliveries WHERE release_id = :release GROUP BY 1, 2 ORDER BY 1, 2
     """  # noqa: S608 - the fragment stands above
+)
+
+# A try has a row for each part, and more where an answer came after it was given up or a flush was
+# written twice: it counts once, as accepted where any row says so. The range lets the index serve (the
+# ledger knows no release); the batches keep out a release that was planned at the same moment.
+_ATTEMPTS = text(
+    """
+    SELECT channel, count(*) AS attempts, count(*) FILTER (WHERE accepted) AS accepted
+    FROM (
+        SELECT DISTINCT ON (delivery_id, try) channel, outcome = 'accepted' AS accepted
+        FROM attempts
+        WHERE delivery_id BETWEEN :first AND :last
+          AND batch_id = ANY (ARRAY(SELECT id FROM batches WHERE release_id = :release))
+        ORDER BY delivery_id, try, outcome = 'accepted' DESC
+    ) AS tries
+    GROUP BY channel
+    """
 )
 
 _CHANNEL_SPEED = text(
@@ -164,9 +217,11 @@ _REASONS = text(
         SELECT e.id, a.code
         FROM ended AS e JOIN attempts AS a ON a.delivery_id = e.id
          AND a.outcome = CASE e.state WHEN 7 THEN 'rejected' WHEN 3 THEN 'unknown' END
+        WHERE a.outcome IN ('rejected', 'unknown')
         UNION ALL
         SELECT e.id, r.code
         FROM ended AS e JOIN receipts AS r ON r.delivery_id = e.id AND r.state = e.state
+        WHERE r.state IN (3, 4, 6, 7)
     ), one AS (
         SELECT id, max(code) AS code FROM told GROUP BY id
     )
@@ -207,6 +262,12 @@ async def head(connection: AsyncConnection, release: int | str) -> Row[Any] | No
     return (await connection.execute(_HEAD, values)).one_or_none()
 
 
+async def signatures(connection: AsyncConnection, alert: int, digest: str) -> Sequence[datetime]:
+    """Return when each approver signed what was released, the first first."""
+    rows = await connection.execute(_SIGNATURES, {"alert": alert, "digest": digest})
+    return rows.scalars().all()
+
+
 async def related(connection: AsyncConnection, release: int, warning: int) -> Sequence[Row[Any]]:
     """Return the other releases of the same warning, with their deliveries from the counters."""
     return (await connection.execute(_RELATED, {"release": release, "warning": warning})).all()
@@ -234,9 +295,14 @@ async def people_groups(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return (await connection.execute(_GROUPS)).all()
 
 
-async def people_regions(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    """Return the regions that people live in, with their townships and counties."""
-    return (await connection.execute(_REGIONS)).all()
+async def people_regions(connection: AsyncConnection, target_list: int) -> Sequence[Row[Any]]:
+    """Return the villages of the list's area and where its people live, with townships and counties."""
+    return (await connection.execute(_REGIONS, {"list": target_list})).all()
+
+
+async def people_devices(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Return devices by region: how many, and of how many the last word was on line or off line."""
+    return (await connection.execute(_DEVICES)).all()
 
 
 async def people_speed(connection: AsyncConnection) -> Row[Any]:
@@ -250,8 +316,14 @@ async def people_curve(connection: AsyncConnection, step: float) -> Sequence[Row
 
 
 async def channels(connection: AsyncConnection, release: int) -> Sequence[Row[Any]]:
-    """Return deliveries by channel and standing."""
+    """Return deliveries by channel and standing, with the first and last id among them."""
     return (await connection.execute(_CHANNELS, {"release": release})).all()
+
+
+async def attempts(connection: AsyncConnection, release: int, first: int, last: int) -> Sequence[Row[Any]]:
+    """Return tries by channel, all and accepted, of the release's deliveries from ``first`` to ``last``."""
+    values = {"release": release, "first": first, "last": last}
+    return (await connection.execute(_ATTEMPTS, values)).all()
 
 
 async def channel_speed(connection: AsyncConnection, release: int) -> Sequence[Row[Any]]:

@@ -30,6 +30,7 @@ AWAY: tuple[type[Exception], ...] = (
 REFUSED: tuple[type[Exception], ...] = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
     ArithmeticError,
     LookupError,
     TypeError,

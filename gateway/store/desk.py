@@ -106,6 +106,19 @@ async def set_person(connection: AsyncConnection, person: Person) -> None:
     )
 
 
+async def login_like(connection: AsyncConnection, login: str) -> str | None:
+    """Return the login that differs from this one in upper and lower case only."""
+    query = select(people.c.login).where(func.lower(people.c.login) == login.lower(), people.c.login != login)
+    found: str | None = (await connection.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def names_of(connection: AsyncConnection, logins: Collection[str]) -> dict[str, str]:
+    """Return login -> name of these people."""
+    query = select(people.c.login, people.c.name).where(people.c.login.in_(logins))
+    return {row.login: row.name for row in await connection.execute(query.order_by(people.c.login))}
+
+
 async def person(connection: AsyncConnection, login: str) -> Person | None:
     """Return a person as of this moment; the row stays as it is until the transaction ends."""
     query = select(people).where(people.c.login == login).with_for_update(read=True)
@@ -170,12 +183,29 @@ async def alert_drafted_from(connection: AsyncConnection, key: str, mode: str) -
     return await _first(connection, query)
 
 
-async def released_from(connection: AsyncConnection, keys: Collection[str], mode: str) -> AlertRow | None:
-    """Return the alert in force that was drafted from one of these messages, the latest first."""
+async def bearing(connection: AsyncConnection, identifiers: Collection[str], mode: str) -> list[AlertRow]:
+    """Return alerts whose own identifier, or that of the message they were drafted from, is one of these."""
+    origin = func.split_part(alerts.c.original_key, ",", 2)
     query = select(alerts).where(
-        alerts.c.original_key.in_(keys), alerts.c.mode == mode, alerts.c.state == "released"
+        alerts.c.mode == mode, alerts.c.identifier.in_(identifiers) | origin.in_(identifiers)
     )
-    return await _first(connection, query.order_by(alerts.c.id.desc()))
+    return await _all(connection, query.order_by(alerts.c.id))
+
+
+async def of_warning(connection: AsyncConnection, warning_id: int) -> list[AlertRow]:
+    """Return every alert of a warning, oldest first."""
+    query = select(alerts).where(alerts.c.warning_id == warning_id)
+    return await _all(connection, query.order_by(alerts.c.id))
+
+
+async def sent_from(connection: AsyncConnection, key: str, mode: str) -> list[AlertRow]:
+    """Return the alerts that were drafted from a message with this key and left the desk, oldest first."""
+    query = (
+        select(alerts)
+        .join(releases, releases.c.alert_id == alerts.c.id)
+        .where(alerts.c.original_key == key, alerts.c.mode == mode)
+    )
+    return await _all(connection, query.order_by(alerts.c.id))
 
 
 async def prepared_cancel(connection: AsyncConnection, alert_id: int) -> AlertRow | None:
@@ -213,19 +243,25 @@ async def list_alerts(
     return await _all(connection, query)
 
 
-async def sent_and_valid(connection: AsyncConnection, warning_id: int, now: datetime) -> list[AlertRow]:
-    """Return the warning's messages that left the desk and have not expired, oldest first."""
-    query = select(alerts).where(
-        alerts.c.warning_id == warning_id,
-        alerts.c.state.in_(("released", "updated", "cancelled")),
-        alerts.c.expires > now,
-    )
+async def sent_and_valid(
+    connection: AsyncConnection, warning_id: int, now: datetime, also: int | None = None
+) -> list[AlertRow]:
+    """Return the warning's messages that left the desk and have not expired, oldest first.
+
+    ``also`` is an alert that is among them even where it has expired.
+    """
+    valid = alerts.c.state.in_(("released", "updated", "cancelled")) & (alerts.c.expires > now)
+    query = select(alerts).where(alerts.c.warning_id == warning_id, valid | (alerts.c.id == also))
     return await _all(connection, query.order_by(alerts.c.id))
 
 
 async def overdue(connection: AsyncConnection, now: datetime) -> list[int]:
-    """Return alerts whose validity is over and whose state does not say so yet."""
-    query = select(alerts.c.id).where(alerts.c.state.in_(UNFINISHED), alerts.c.expires <= now)
+    """Return alerts whose validity is over and whose state does not say so yet.
+
+    Only what left the desk, and Cancels that nobody needed: what was never sent waits for its author.
+    """
+    closes = (alerts.c.state == "released") | (alerts.c.msg_type == "Cancel")
+    query = select(alerts.c.id).where(alerts.c.state.in_(UNFINISHED), closes, alerts.c.expires <= now)
     return list((await connection.execute(query.order_by(alerts.c.id))).scalars())
 
 

@@ -118,10 +118,14 @@ SET state = 'open', owner = NULL, lease_until = NULL, token = token + 1, crashes
 WHERE id = $1
 """
 
-_OUTBOX = "SELECT id, batch_id, queue, first FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED"
+_OUTBOX = """
+SELECT o.id, o.batch_id, o.queue, r.first
+FROM outbox AS o JOIN batches AS b ON b.id = o.batch_id JOIN releases AS r ON r.id = b.release_id
+ORDER BY o.id LIMIT $1 FOR UPDATE OF o SKIP LOCKED
+"""
 
 _DUE = """
-SELECT b.id AS batch_id, b.channel || '.' || r.lane AS queue
+SELECT b.id AS batch_id, b.channel || '.' || r.lane AS queue, r.first
 FROM batches AS b JOIN releases AS r ON r.id = b.release_id
 WHERE b.state = 'open' AND b.due_at <= now() AND r.state = 'open'
 ORDER BY b.id
@@ -132,7 +136,7 @@ SELECT b.id
 FROM batches AS b JOIN releases AS r ON r.id = b.release_id
 WHERE b.state = 'open' AND b.due_at <= now() - make_interval(secs => $3) AND b.channel = $1
   AND r.lane = $2 AND r.state = 'open' AND r.expires > now()
-ORDER BY b.due_at, b.id LIMIT 1
+ORDER BY r.first DESC, b.due_at, b.id LIMIT 1
 """
 
 # Batches of a release that is stopped or past its expiry; what has left is not touched.
@@ -229,12 +233,9 @@ async def rung(connection: asyncpg.Connection, ids: Sequence[int]) -> None:
     await connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
 
 
-async def due(connection: asyncpg.Connection) -> dict[str, list[int]]:
-    """Return {queue: batches} that wait for a worker."""
-    found: dict[str, list[int]] = {}
-    for row in await connection.fetch(_DUE):
-        found.setdefault(row["queue"], []).append(row["batch_id"])
-    return found
+async def due(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """Return (batch_id, queue, first) of the batches that wait for a worker."""
+    return await connection.fetch(_DUE)  # type: ignore[no-any-return]
 
 
 async def late(connection: asyncpg.Connection, channel: str, lane: str, seconds: float) -> int | None:

@@ -125,19 +125,24 @@ ORDER BY a.ref, a.submitted_at DESC
 """
 
 _OWN = """
-SELECT d.id, r.mode FROM deliveries AS d JOIN releases AS r ON r.id = d.release_id
-WHERE d.id = ANY($1::bigint[]) AND d.channel = $2 AND d.copies > 0
+SELECT d.id, r.mode, d.copies > 0 FROM deliveries AS d JOIN releases AS r ON r.id = d.release_id
+WHERE d.id = ANY($1::bigint[]) AND d.channel = $2
 """
 
-# The youngest release that reached the address within a day; the address as the register holds it.
+# The youngest release of a day that the provider took for the address (as the register holds it); one that
+# is only on its way is answered where there is no other. Persons who share a phone have all answered.
 _REPLIED = """
-SELECT d.id
-FROM addresses AS a
-JOIN releases AS r ON r.released_at > now() - interval '1 day' AND r.mode = $2
-JOIN targets AS t ON t.list_id = r.target_list_id AND t.contact_id = a.contact_id
-JOIN deliveries AS d ON d.release_id = r.id AND d.target_id = t.id AND d.channel = a.channel
-WHERE a.channel = $1 AND a.address = $3 AND d.copies > 0
-ORDER BY r.released_at DESC LIMIT 1
+WITH sent AS (
+    SELECT d.id, d.release_id, d.state > 2 AS told, r.released_at
+    FROM addresses AS a
+    JOIN releases AS r ON r.released_at > now() - interval '1 day' AND r.mode = $2
+    JOIN targets AS t ON t.list_id = r.target_list_id AND t.contact_id = a.contact_id
+    JOIN deliveries AS d ON d.release_id = r.id AND d.target_id = t.id AND d.channel = a.channel
+    WHERE a.channel = $1 AND a.address = $3 AND d.copies > 0
+)
+SELECT id FROM sent
+WHERE release_id = (SELECT release_id FROM sent ORDER BY told DESC, released_at DESC LIMIT 1)
+ORDER BY id
 """
 
 _DEVICE = """
@@ -206,14 +211,16 @@ async def find(
     return {row[0]: (row[1], row[2]) for row in await connection.fetch(_FIND, channel, mode, refs)}
 
 
-async def own(connection: asyncpg.Connection, channel: str, deliveries: Sequence[int]) -> dict[int, str]:
-    """Return {delivery: mode} of those that were really sent over the channel."""
-    return dict(await connection.fetch(_OWN, deliveries, channel))
+async def own(
+    connection: asyncpg.Connection, channel: str, deliveries: Sequence[int]
+) -> dict[int, tuple[str, bool]]:
+    """Return {delivery: (mode, whether a copy may have arrived)} of those that are the channel's."""
+    return {row[0]: (row[1], row[2]) for row in await connection.fetch(_OWN, deliveries, channel)}
 
 
-async def replied(connection: asyncpg.Connection, channel: str, mode: str, address: str) -> int | None:
-    """Return the delivery that a reply from the address answers."""
-    return await connection.fetchval(_REPLIED, channel, mode, address)  # type: ignore[no-any-return]
+async def replied(connection: asyncpg.Connection, channel: str, mode: str, address: str) -> list[int]:
+    """Return the deliveries that a reply from the address answers, all of one release."""
+    return [row[0] for row in await connection.fetch(_REPLIED, channel, mode, address)]
 
 
 async def keep_device(

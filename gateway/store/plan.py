@@ -58,8 +58,8 @@ _COUNTERS = text(
 
 _OUTBOX = text(
     """
-    INSERT INTO outbox (batch_id, queue, first)
-    SELECT id, channel || '.' || :lane, :first
+    INSERT INTO outbox (batch_id, queue)
+    SELECT id, channel || '.' || :lane
     FROM batches WHERE release_id = :release ORDER BY ordinal, channel
     """
 )
@@ -111,8 +111,8 @@ async def insert_deliveries(
     return result.rowcount
 
 
-async def ring(connection: AsyncConnection, release: int, lane: str, *, first: bool) -> None:
+async def ring(connection: AsyncConnection, release: int, lane: str) -> None:
     """Keep the counters' start values and ask the relay to enqueue every batch of the release."""
     await connection.execute(_COUNTERS, {"release": release})
-    await connection.execute(_OUTBOX, {"release": release, "lane": lane, "first": first})
+    await connection.execute(_OUTBOX, {"release": release, "lane": lane})
     await connection.execute(text("SELECT pg_notify('outbox', '')"))

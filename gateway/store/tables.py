@@ -75,6 +75,7 @@ people = Table(
     Column("active", Boolean, nullable=False, server_default=text("true")),
     comment="Who works at the desk",
 )
+Index("uq_people_login_lower", func.lower(people.c.login), unique=True)
 
 regions = Table(
     "regions",
@@ -248,7 +249,7 @@ approvals = Table(
     Column("decision", Text, nullable=False),
     Column("reason", Text, nullable=False, server_default=text("''")),
     _at("at", nullable=False, default=True),
-    UniqueConstraint("alert_id", "digest", "person"),
+    UniqueConstraint("alert_id", "digest", "person", "decision"),
     _one_of("decision", "approve", "reject"),
     comment="Who signed which digest",
 )
@@ -267,6 +268,13 @@ releases = Table(
     Column("target_list_id", BigInteger, ForeignKey("target_lists.id"), nullable=False),
     _json("texts", nullable=False),
     Column("resend_unknown", Boolean, nullable=False, comment="a lost answer is sent once more"),
+    Column(
+        "first",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="before all that waits, as a Cancel is",
+    ),
     _at("expires", nullable=False),
     _at("released_at", nullable=False, default=True),
     Column("released_by", Text, ForeignKey("people.login"), nullable=False),
@@ -406,9 +414,6 @@ outbox = Table(
     _id(),
     Column("batch_id", BigInteger, ForeignKey("batches.id"), nullable=False),
     Column("queue", Text, nullable=False),
-    Column(
-        "first", Boolean, nullable=False, server_default=text("false"), comment="goes to the queue's front"
-    ),
     _at("created_at", nullable=False, default=True),
     comment="Doorbells to ring: batch ids to enqueue; a row is deleted once RQ has it",
 )
@@ -426,3 +431,4 @@ audit = Table(
     Column("hash", Text, nullable=False),
     comment="Hash-chained log of every step",
 )
+Index("ix_audit_subject", audit.c.subject)

@@ -52,7 +52,7 @@ def make_app(
         settings: keys and the desk's time zone are taken from here.
         database: open, for the application's life.
         redis: only asked whether it answers.
-        sink: gives the sink of (channel, source): ``ledger.sink``.
+        sink: gives the sink of (channel, source, mode): ``ledger.sink``.
         clock: for timestamps of callbacks and expiry.
         durable_within: seconds to wait for a report to be durable.
     """
@@ -65,7 +65,7 @@ def make_app(
         [
             web.get("/healthz", health.alive),
             web.get("/readyz", health.ready),
-            web.post("/receipts/{channel:[a-z][a-z0-9_]{0,31}}", callbacks.take),
+            web.post(r"/receipts/{route:[a-z][a-z0-9_]{0,31}(?:\.drill)?}", callbacks.take),
             web.get("/c/{token:[0-9A-Za-z]{1,64}}", confirm.look),
             web.post("/c/{token:[0-9A-Za-z]{1,64}}", confirm.press),
         ]

@@ -22,8 +22,9 @@ async def take(request: web.Request) -> web.Response:
     be on its way, and a stranger learns nothing from the difference.
     """
     state = request.app[STATE]
-    channel = request.match_info["channel"]
-    keys = state.keys.callbacks.get(channel)
+    route = request.match_info["route"]
+    channel, _, drill = route.partition(".")
+    keys = state.keys.callbacks.get(route)
     if not keys:
         return refuse(404, "no callback key is set for this channel")
     if request.headers.get("Content-Encoding", "identity") != "identity":
@@ -32,12 +33,12 @@ async def take(request: web.Request) -> web.Response:
         body = await request.read()
     try:
         stamp, signature = (request.headers.get(name) for name in (callback.TIMESTAMP, callback.SIGNATURE))
-        callback.verify(stamp, signature, body, keys, state.clock.now())
+        callback.verify(route, stamp, signature, body, keys, state.clock.now())
         receipts = callback.parse(body)
     except CallbackRefused as refused:
         return refuse(refused.status, str(refused))
     try:
-        await record(state.sink(channel, "provider"), receipts, state.durable_within)
+        await record(state.sink(channel, "provider", drill or "live"), receipts, state.durable_within)
     except NotDurable:
         return refuse(503, **{"Retry-After": "5"})
     return web.Response(status=204)

@@ -45,7 +45,7 @@ async def press(request: web.Request) -> web.Response:
     if row.state != Proof.CONFIRMED:
         receipt = Receipt(Proof.CONFIRMED, delivery=row.id, code="link", at=state.clock.now())
         try:
-            await record(state.sink(row.channel, "person"), [receipt], state.durable_within)
+            await record(state.sink(row.channel, "person", row.mode), [receipt], state.durable_within)
         except NotDurable:
             return _page(request, row, "again", 503)
     return _page(request, row, "done")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from gateway.clock import Clock
     from gateway.store.database import Database
 
-    Sinks: TypeAlias = Callable[[str, str], Sink]
-    """Gives the sink of (channel, source), as :meth:`gateway.receipts.ledger.Ledger.sink` does."""
+    Sinks: TypeAlias = Callable[[str, str, str], Sink]
+    """Gives the sink of (channel, source, mode), as :meth:`gateway.receipts.ledger.Ledger.sink` does."""
 
 DURABLE_WITHIN = 5.0
 """Seconds that a sender waits to hear that its report is durable."""
@@ -29,7 +29,7 @@ class Keys(NamedTuple):
 
     confirm: tuple[bytes, ...]
     callbacks: Mapping[str, tuple[bytes, ...]]
-    """By channel; a channel without a key takes no callbacks."""
+    """By channel, ``channel.drill`` for its drills; one without a key takes no callbacks."""
 
 
 class State(NamedTuple):

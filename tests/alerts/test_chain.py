@@ -129,12 +129,49 @@ class TestOddities:
         assert names(chain.live(at(2))) == ["B"]
         assert names(chain.latest(itself.key)) == ["B"]
 
-    def test_a_circle_comes_to_an_end(self, make, at):
+    def test_updates_that_name_each_other_do_not_silence_each_other(self, make, at):
         first = make("A", 0, MsgType.UPDATE, [make("B", 1)])
         second = make("B", 1, MsgType.UPDATE, [make("A", 0)])
-        chain = Chain([first, second])
-        assert chain.live(at(2)) == ()
-        assert chain.latest(first.key) == ()
+        for order in ([first, second], [second, first]):
+            chain = Chain(order)
+            assert names(chain.live(at(2))) == ["A", "B"]
+            assert {claim.by for claim in chain.refused} == {first.key, second.key}
+
+    def test_a_circle_of_one_second_silences_nobody(self, make, at):
+        circle = [make(one, 1, MsgType.UPDATE, [make(other, 1)]) for one, other in ("AB", "BC", "CA")]
+        for order in itertools.permutations(circle):
+            chain = Chain(order)
+            assert sorted(names(chain.live(at(2)))) == ["A", "B", "C"]
+            assert sorted(names(chain.latest(circle[0].key))) == ["A"]
+
+    def test_an_update_of_the_same_second_counts(self, make, at):
+        first = make("A", 0)
+        assert names(live([first, make("B", 0, MsgType.UPDATE, [first])], at(2))) == ["B"]
+
+    def test_a_third_message_ends_a_circle(self, make, at):
+        first = make("A", 0, MsgType.UPDATE, [make("B", 1)])
+        second = make("B", 1, MsgType.UPDATE, [make("A", 0)])
+        third = make("C", 2, MsgType.UPDATE, [first, second])
+        assert names(live([first, second, third], at(3))) == ["C"]
+
+    def test_a_cancel_counts_though_its_target_names_it(self, make, at):
+        first = make("A", 0, MsgType.UPDATE, [make("C", 1)])
+        assert live([first, make("C", 1, MsgType.CANCEL, [first])], at(2)) == ()
+
+    def test_naming_back_does_not_help_against_a_delegate(self, make, at):
+        province = "province@example.org"
+        target = make("B", 2, MsgType.UPDATE, [make("A", 3, sender=province)])
+        update = make("A", 3, MsgType.UPDATE, [target], sender=province)
+        delegates = {target.sender: [province]}
+        assert names(live([target, update], at(4), delegates=delegates)) == ["A"]
+
+    @pytest.mark.parametrize("kind", [MsgType.UPDATE, MsgType.CANCEL])
+    def test_what_was_sent_later_cannot_be_meant(self, make, at, kind):
+        later = make("B", 1)
+        early = make("A", 0, kind, [later])
+        chain = Chain([later, early])
+        assert "B" in names(chain.live(at(2)))
+        assert [claim.target for claim in chain.refused] == [later.key]
 
     def test_a_long_chain_is_followed_without_recursion(self, make, at):
         links = [make("0", 0)]
@@ -145,13 +182,41 @@ class TestOddities:
     def test_the_same_bytes_twice_are_one_message(self, make, at):
         chain = Chain([make("A", 0), make("A", 0)])
         assert len(chain.alerts) == 1
-        assert not chain.conflicts
+        assert not chain.held
 
-    def test_other_content_under_one_key_is_a_conflict(self, make, at):
-        other = make("A", 0, note="other")
-        chain = Chain([make("A", 0), other])
-        assert chain.conflicts == [other]
-        assert names(chain.live(at(1))) == ["A"]
+    def test_two_contents_under_one_key_are_both_held(self, make, at):
+        one, other = make("A", 0), make("A", 0, note="other")
+        for order in ([one, other], [other, one, other]):
+            chain = Chain(order)
+            assert set(chain.held[one.key]) == {one, other}
+            assert chain.live(at(1)) == ()
+
+    def test_what_is_held_supersedes_nothing(self, make, at):
+        first = make("A", 0)
+        update, other = make("B", 1, MsgType.UPDATE, [first]), make("B", 1)
+        for order in itertools.permutations([first, update, other]):
+            assert names(live(order, at(2))) == ["A"]
+
+    def test_what_is_held_can_be_superseded(self, make, at):
+        one, other = make("A", 0), make("A", 0, note="other")
+        cancel = make("C", 1, MsgType.CANCEL, [one])
+        chain = Chain([cancel, one, other])
+        assert chain.superseded_at(one.key) == cancel.sent
+        assert not chain.unknown
+
+    def test_an_identifier_used_again_is_reported_and_both_stay_in_force(self, make, at):
+        first, second = make("A", 0), make("A", 1, note="changed")
+        for order in ([first, second], [second, first]):
+            chain = Chain(order)
+            assert chain.reused == [(first.key, second.key)]
+            assert names(chain.live(at(2))) == ["A", "A"]
+
+    def test_the_cancel_of_a_test_does_not_wait_for_a_real_warning(self, make, at):
+        never = make("N", 0)
+        cancel = make("C", 1, MsgType.CANCEL, [never], status=Status.TEST)
+        chain = Chain([cancel])
+        assert chain.superseded_at(never.key) is None
+        assert [claim.target for claim in chain.unknown] == [never.key]
 
     def test_a_message_without_expires_holds_as_long_as_it_is_told(self, make, at, info):
         endless = make("A", 0, infos=(info.model_copy(update={"expires": None}),))

@@ -8,6 +8,7 @@ import os
 import pytest
 from typer.testing import CliRunner
 
+from gateway.alerts.model import ValuePair
 from gateway.alerts.write import write
 from gateway.commands.alert import app
 
@@ -94,3 +95,50 @@ def test_without_files_it_says_what_it_wants():
     result = run()
     assert result.exit_code == 2
     assert "FILE" in result.stderr
+
+
+def coloured(tmp_path, alert, colour):
+    (info,) = alert.infos
+    pair = ValuePair(value_name="tongda:colour", value=colour)
+    path = tmp_path / "coloured.xml"
+    path.write_bytes(
+        write(alert.model_copy(update={"infos": (info.model_copy(update={"parameters": (pair,)}),)}))
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("colour", "codes"),
+    [("purple", ["colour_unknown"]), ("red", ["colour_severity_differ"]), ("orange", [])],
+)
+def test_colours_are_judged_by_the_hazard_table(tmp_path, alert, colour, codes):
+    (line,) = lines(run("--at", AT, coloured(tmp_path, alert, colour)))
+    assert [one["code"] for one in line["findings"]] == codes
+
+
+def test_a_broken_hazard_table_is_named_and_nothing_is_judged(tmp_path, good, monkeypatch):
+    table = tmp_path / "hazards.toml"
+    table.write_text("[cap]")
+    monkeypatch.setenv("TONGDA_HAZARDS_FILE", str(table))
+    result = run(good)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"tongda: {table}: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_file_name_that_is_not_utf_8_is_shown_as_well_as_can_be(tmp_path, alert, good):
+    path = os.fsencode(tmp_path) + b"/\xff.xml"
+    with open(path, "wb") as file:  # noqa: PTH123 - the name is bytes
+        file.write(write(alert))
+    gone = os.fsdecode(os.fsencode(tmp_path) + b"/\xfe.xml")
+    result = run("--at", AT, os.fsdecode(path), gone, good)
+    assert [line["file"] for line in lines(result)] == [f"{tmp_path}/\ufffd.xml", str(good)]
+    assert result.exit_code == 2
+    assert result.stderr == f"{tmp_path}/\ufffd.xml: cannot be read: No such file or directory\n"
+
+
+def test_one_odd_namespace_does_not_keep_the_other_files_from_being_checked(tmp_path, alert, good):
+    odd = tmp_path / "odd.xml"
+    odd.write_bytes(write(alert).replace(b"</alert>", b'<x xmlns="u"/></alert>'))
+    assert [line["verdict"] for line in lines(run("--at", AT, odd, good))] == ["findings", "ok"]

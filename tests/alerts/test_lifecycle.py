@@ -6,7 +6,7 @@ import pytest
 
 from gateway.alerts.lifecycle import TRANSITIONS, Action, NotAllowed, State, advance
 
-ENDS = {State.UPDATED, State.CANCELLED, State.EXPIRED, State.WITHDRAWN}
+ENDS = {State.UPDATED, State.CANCELLED, State.WITHDRAWN}
 
 
 def reachable(state):
@@ -33,6 +33,10 @@ def test_every_state_is_in_the_table_and_can_be_reached():
 
 def test_nothing_follows_an_end():
     assert {state for state, steps in TRANSITIONS.items() if not steps} == ENDS
+
+
+def test_what_has_expired_may_only_be_extended():
+    assert TRANSITIONS[State.EXPIRED] == {Action.UPDATE: State.UPDATED}
 
 
 def test_only_approved_alerts_are_released():

@@ -46,6 +46,24 @@ class TestIdentity:
     def test_an_identifier_in_the_arc_of_alerts_is_fine(self, alert):
         assert codes(alert.model_copy(update={"identifier": "urn:oid:2.49.0.1.156.0.X"})) == set()
 
+    @pytest.mark.parametrize(
+        "identifier",
+        [
+            *(
+                "9999004160000_20260701080000_0",
+                "99990041600000_20260701_0",
+                "99990041600000_20260701080000_10",
+            ),
+            *("99990041600000_20260732080000_0", "999900416000001_20260701080000_0", "99990041600000_2026_x"),
+        ],
+    )
+    def test_an_identifier_that_resembles_the_national_form(self, alert, identifier):
+        assert codes(alert.model_copy(update={"identifier": identifier})) == {"identifier_not_national"}
+
+    @pytest.mark.parametrize("identifier", ["99990041600000_20260701080000_9", "NWS_2026_1", "urn:x:1"])
+    def test_other_identifiers_are_let_be(self, alert, identifier):
+        assert codes(alert.model_copy(update={"identifier": identifier})) == set()
+
     def test_a_sender_that_could_be_anybody(self, alert):
         assert codes(alert.model_copy(update={"sender": "MetOffice"})) == {"sender_not_unique"}
 
@@ -117,6 +135,35 @@ class TestBlocks:
     def test_event_codes_should_match(self, alert, info):
         other = info.model_copy(update={"event_codes": (ValuePair(value_name="a", value="b"),)})
         assert codes(alert.model_copy(update={"infos": (info, other)})) == {"event_code_differs"}
+
+    def test_a_later_block_may_not_override_an_earlier_one(self, alert, info):
+        other = type(info).model_validate({**info.model_dump(), "severity": "Minor"})
+        assert codes(alert.model_copy(update={"infos": (info, other)})) == {"block_overrides"}
+
+    def test_a_later_block_may_speak_of_another_place_or_in_another_language(self, alert, info, area):
+        minor = type(info).model_validate({**info.model_dump(), "severity": "Minor"})
+        elsewhere = minor.model_copy(update={"areas": (area.model_copy(update={"area_desc": "x"}),)})
+        english = minor.model_copy(update={"language": "en-US"})
+        assert codes(alert.model_copy(update={"infos": (info, elsewhere, english)})) == set()
+
+    @pytest.mark.parametrize(
+        ("kind", "urgency", "found"),
+        [
+            ("Alert", "Past", {"all_clear_odd"}),
+            ("Update", "Immediate", {"all_clear_odd"}),
+            ("Update", "Past", set()),
+            ("Cancel", "Immediate", set()),
+        ],
+    )
+    def test_all_clear_has_its_place(self, alert, info, kind, urgency, found):
+        clear = {**info.model_dump(), "response_types": ("AllClear",), "urgency": urgency}
+        mine = Reference(sender=alert.sender, identifier="1", sent="2026-07-01T07:00:00+08:00")
+        values = {"msg_type": kind, "references": () if kind == "Alert" else (mine,), "infos": (clear,)}
+        assert codes(type(alert).model_validate({**alert.model_dump(), **values})) == found
+
+    def test_the_list_of_an_event_code_is_not_the_event(self, changed):
+        codes_of_event = (ValuePair(value_name="暴雨", value="11B03"),)
+        assert codes(changed(event_codes=codes_of_event)) == {"event_code_named_as_event"}
 
     def test_assess_is_not_for_the_public(self, changed):
         assert codes(changed(response_types=(ResponseType.ASSESS,))) == {"assess_in_public"}
@@ -230,6 +277,8 @@ class TestDrills:
             ("description", "本次为应急演练,请勿惊慌。"),
             ("instruction", "This is not an actual emergency."),
             ("description", "This is a routine drill."),
+            ("description", "This  is\n\tONLY a\u3000TEST"),
+            ("headline", "Übung"),
         ],
     )
     def test_a_test_must_not_look_actual(self, changed, field, text):
@@ -242,6 +291,8 @@ class TestDrills:
             ("headline", "Exercise extreme caution on the roads"),
             ("description", "Tested water is safe; the contest is off; the latest figures"),
             ("headline", "This is not a drill: take shelter"),
+            ("description", "This is NOT  part of\na drill: take shelter"),
+            ("headline", "No test: take shelter"),
             ("headline", "暴雨红色预警，这不是演习"),
             ("description", "请加强监测"),
         ],
@@ -334,7 +385,14 @@ class TestResources:
                 {"deref_uri": CONTENT, "digest": hashlib.sha1(b"hello").hexdigest().upper()},
                 {"deref_uri_heavy"},
             ),
-            ({"deref_uri": CONTENT, "digest": "00"}, {"deref_uri_heavy", "resource_digest_mismatch"}),
+            ({"deref_uri": CONTENT, "digest": "0" * 40}, {"deref_uri_heavy", "resource_digest_mismatch"}),
+            ({"deref_uri": CONTENT, "digest": "00"}, {"deref_uri_heavy", "digest_malformed"}),
+            ({"uri": "https://warn.example.org/a", "digest": "z" * 40}, {"digest_malformed"}),
+            ({"uri": "https://warn.example.org/a", "size": -5}, {"size_negative"}),
+            ({"uri": "https://warn.example.org/a", "mime_type": "picture"}, {"mime_type_malformed"}),
+            ({"uri": "https://warn.example.org/a", "mime_type": ""}, {"mime_type_malformed"}),
+            ({"uri": "https://warn.example.org/a", "mime_type": "text/plain; charset=utf-8"}, set()),
+            ({"uri": "https://warn.example.org/a", "mime_type": "application/cap+xml"}, set()),
             ({"deref_uri": "!"}, {"resource_bad_base64"}),
         ],
     )

@@ -94,6 +94,18 @@ class TestEncodings:
         assert parsed.alert == alert
         assert [one.code for one in parsed.findings] == ["encoding_conflict"]
 
+    @pytest.mark.parametrize("space", [b" ", b"\n", b"\r\n\t"])
+    def test_white_space_comes_first_only_where_no_declaration_does(self, alert, space):
+        body = write(alert).partition(b"\n")[2]
+        assert parse(space + body).findings == []
+        assert [one.code for one in parse(space + write(alert)).findings] == ["whitespace_before_declaration"]
+
+    def test_white_space_that_is_none_in_xml_is_reported(self, alert):
+        body = write(alert).partition(b"\n")[2]
+        assert [one.code for one in parse("\u3000".encode() + body).findings] == [
+            "whitespace_before_declaration"
+        ]
+
 
 class TestForeignElements:
     def test_they_are_kept_and_come_back(self, alert):
@@ -218,6 +230,7 @@ class TestRemarks:
             ({"<category>": "<category> "}, "padded_value"),
             ({"zh-CN": "zh_CN"}, "language_underscore"),
             ({"zh-CN": "中文"}, "language_malformed"),
+            ({"zh-CN": "zh" + "-a" * 100}, "language_malformed"),
             ({"<polygon>": "<polygon/><polygon>"}, "polygon_empty"),
             ({"</polygon>": "</polygon><circle/>"}, "circle_empty"),
             ({"</area>": "<altitude>1e3</altitude></area>"}, "altitude_malformed"),

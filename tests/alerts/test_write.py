@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from gateway.alerts.foreign import foreign_xml
 from gateway.alerts.geometry import plain
 from gateway.alerts.model import (
     Alert,
@@ -50,7 +51,54 @@ times = st.builds(
     st.datetimes(FIRST, LAST).map(lambda moment: moment.replace(microsecond=0)),
     st.integers(-14 * 60, 14 * 60),
 )
-pairs = st.lists(st.builds(ValuePair, value_name=texts, value=texts), max_size=2).map(tuple)
+NAMESPACES = [
+    "",
+    "u",
+    "../u",
+    "urn:x",
+    "http://www.w3.org/XML/1998/namespace",
+    "urn:oasis:names:tc:emergency:cap:1.2",
+]
+SIGNATURES = "http://www.w3.org/2000/09/xmldsig#"
+XML_NAMES = st.sampled_from(["x", "y-1", "雨"])
+
+
+def tag(namespace, name):
+    return f"{{{namespace}}}{name}" if namespace else name
+
+
+def element(name, text, attributes, children):
+    made = etree.Element(name, attributes)
+    made.text = text
+    for child, tail in children:
+        made.append(child)
+        child.tail = tail
+    return made
+
+
+# lxml takes no characters but those that XML can carry, as the model does.
+names = st.builds(tag, st.sampled_from(NAMESPACES), XML_NAMES)
+attributes = st.dictionaries(st.builds(tag, st.sampled_from(NAMESPACES[:4]), XML_NAMES), texts, max_size=2)
+leaves = st.builds(element, names, texts, attributes, st.just(()))
+elements = st.recursive(
+    leaves,
+    lambda inner: st.builds(element, names, texts, attributes, st.lists(st.tuples(inner, texts), max_size=2)),
+    max_leaves=4,
+)
+extensions = st.lists(elements.map(foreign_xml), max_size=1).map(tuple)
+signatures = st.lists(
+    st.builds(
+        element,
+        st.just(tag(SIGNATURES, "Signature")),
+        texts,
+        attributes,
+        st.tuples(st.tuples(elements, texts)),
+    ).map(foreign_xml),
+    max_size=2,
+).map(tuple)
+pairs = st.lists(st.builds(ValuePair, value_name=texts, value=texts, extensions=extensions), max_size=2).map(
+    tuple
+)
 degrees = st.floats(-90, 90)
 legs = st.floats(0.001, 1)
 
@@ -86,7 +134,7 @@ areas = st.builds(
     ceiling=feet,
     unusable_polygons=some(st.sampled_from(["1,2 3,4", "1;2", "91,1 92,2 93,1 91,1"])),
     unusable_circles=some(st.sampled_from(["1,2", "1,2 -3", "x"])),
-    extensions=st.just(()),
+    extensions=extensions,
 )
 resources = st.builds(
     Resource,
@@ -96,7 +144,7 @@ resources = st.builds(
     uri=maybe,
     deref_uri=st.sampled_from([None, "aGVsbG8="]),
     digest=maybe,
-    extensions=st.just(()),
+    extensions=extensions,
 )
 infos = st.builds(
     Info,
@@ -121,7 +169,7 @@ infos = st.builds(
     parameters=pairs,
     resources=some(resources),
     areas=some(areas),
-    extensions=st.just(()),
+    extensions=extensions,
 )
 alerts = st.builds(
     Alert,
@@ -140,8 +188,8 @@ alerts = st.builds(
     malformed_references=some(st.sampled_from(["x", "a,b", "a,b,yesterday"])),
     incidents=some(items),
     infos=some(infos),
-    signatures=st.just(()),
-    extensions=st.just(()),
+    signatures=signatures,
+    extensions=extensions,
 )
 
 
@@ -150,6 +198,7 @@ alerts = st.builds(
 def test_every_alert_comes_back_as_it_was(alert):
     data = write(alert)
     assert parse(data).alert == alert
+    assert write(parse(data).alert) == data
     assert Alert.model_validate_json(alert.model_dump_json()) == alert
 
 
@@ -162,6 +211,17 @@ def schema():
 
 def test_a_message_of_ours_is_valid(alert, schema):
     schema.assertValid(etree.fromstring(write(alert)))
+
+
+def test_a_resource_inside_the_message_can_be_left_out_for_two_way_networks(alert):
+    (info,) = alert.infos
+    heavy = Resource(
+        resource_desc="map", mime_type="image/png", uri="https://x.example.org/m", deref_uri="aGVsbG8="
+    )
+    loaded = alert.model_copy(update={"infos": (info.model_copy(update={"resources": (heavy,)}),)})
+    assert parse(write(loaded)).alert == loaded
+    (light,) = parse(write(loaded, content=False)).alert.infos[0].resources
+    assert light == heavy.model_copy(update={"deref_uri": None})
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

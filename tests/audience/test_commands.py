@@ -80,3 +80,27 @@ def test_what_a_person_can_mend_is_one_line_and_no_traceback(tongda, arguments):
     assert ended.returncode == 2
     assert ended.stderr.startswith("tongda: ")
     assert ended.stderr.count("\n") == 1
+
+
+def test_an_import_of_which_every_row_is_refused_fails_and_still_lists_the_rows(tongda, tmp_path):
+    tongda("regions", DEMO / "townships.geojson")
+    file = tmp_path / "bad.csv"
+    file.write_text("姓名,区划\n甲,990199\n乙,990199\n", encoding="utf-8")
+    for options in ((), ("--json",)):
+        ended = tongda("import", file, *options)
+        assert ended.returncode == 2
+        assert ended.stderr == (
+            "tongda: bad.csv: every row was refused and nothing came in; correct the rows as listed\n"
+        )
+        assert ended.stdout.count("no loaded region has this code") == 2
+
+
+def test_regions_of_which_every_row_is_refused_fail_and_one_good_row_is_enough(tongda, tmp_path):
+    file = tmp_path / "regions.csv"
+    file.write_text("code,name,code\n1,镇,\n", encoding="utf-8")
+    ended = tongda("regions", file)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("tongda: regions.csv: every row was refused")
+    assert "columns that were not read: regions.csv, code" in ended.stdout
+    file.write_text("code,name\n1,镇\n990101,县\n", encoding="utf-8")
+    assert tongda("regions", file).returncode == 0

@@ -75,6 +75,24 @@ async def test_table_and_polygons_add_to_one_another_in_any_order(load, database
         ({"name": "镇"}, SQUARE, "a division code has 6, 9, 12 or 14 digits"),
         ({"code": "000000", "name": "镇"}, SQUARE, "a division code of zeros names no division"),
         ({"code": "990101003"}, SQUARE, "the name is empty"),
+        (
+            {"code": "990101003", "name": "镇\x00"},
+            SQUARE,
+            "a line break or control character in the cell",
+        ),
+        (
+            {"code": "990101003", "name": "镇\r"},
+            SQUARE,
+            "a line break or control character in the cell",
+        ),
+        ({"code": "990101003", "name": "镇" * 100_000}, SQUARE, "longer than 100 characters"),
+        ({"code": "9901\x0001003", "name": "镇"}, SQUARE, "a line break or control character in the cell"),
+        ({"code": "990101003", "name": ["镇"]}, SQUARE, "name is neither text nor number"),
+        (
+            {"code": "990101003", "adcode": 990101004, "name": "镇"},
+            SQUARE,
+            "several properties for code, which differ",
+        ),
         ({"code": "990101003", "name": "镇", "population": "many"}, SQUARE, "population is no number"),
         ({"code": "990101003", "name": "镇", "population": -1}, SQUARE, "the population is negative"),
         ({"code": "990101003", "name": "镇", "lon": 106}, SQUARE, "one coordinate is missing"),
@@ -124,3 +142,25 @@ async def test_another_coordinate_system_is_refused(load):
 async def test_a_table_without_its_columns_is_refused(load):
     with pytest.raises(FileRefused, match="columns code and name"):
         await load(a_csv="x,y\n1,2\n")
+
+
+async def test_a_name_that_no_database_holds_costs_its_own_row_only(load, database):
+    report = await load(a_csv="code,name\n990101003,镇\x00\n990101004,乙镇\n990101005,丙\r镇\n")
+    assert str(report.refused[0]) == (
+        "a.csv, row 2, name: a line break or control character in the cell; delete it"
+    )
+    assert [error.row for error in report.refused] == [2, 4]
+    assert [row[0] for row in await rows(database)] == ["990101004000"]
+
+
+async def test_several_properties_for_a_field_that_agree_are_one(load, database):
+    properties = {"gb": "156990101003", "code": "990101003000", "name": "镇", "population": 1000.0}
+    report = await load(a_geojson=collection((properties, SQUARE)))
+    assert report.refused == []
+    assert [(row[0], row[4]) for row in await rows(database)] == [("990101003000", 1000)]
+
+
+async def test_of_two_columns_for_one_field_the_first_counts_and_the_other_is_named(load, database):
+    report = await load(a_csv="code,name,code,名称,备注\n990101003,镇,990101004,乙镇,x\n")
+    assert report.unknown_columns == ["a.csv, code", "a.csv, 名称", "a.csv, 备注"]
+    assert [row[:2] for row in await rows(database)] == [("990101003000", "镇")]

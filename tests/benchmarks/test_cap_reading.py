@@ -6,31 +6,24 @@ Run with ``pytest tests/benchmarks/test_cap_reading.py -m benchmark -s``.
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 import time
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.alerts.check import check
+from gateway.alerts.hazards import Hazards
+from tests.alerts.costly import made
 
 pytestmark = pytest.mark.benchmark
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 ROOT = Path(__file__).resolve().parents[2]
-HEAD = (
-    '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>i</identifier>'
-    "<sender>a@example.org</sender>"
-    "<sent>2026-07-01T08:00:00+08:00</sent><status>Actual</status><msgType>Alert</msgType><scope>Public</scope>"
-)
-INFO = (
-    "<info><category>Met</category><event>e</event><urgency>Past</urgency><severity>Minor</severity>"
-    "<certainty>Likely</certainty>"
-)
-TAIL = "<area><areaDesc>x</areaDesc>{}</area></info></alert>"
+HAZARDS = Hazards.from_toml(tomllib.loads((ROOT / "config" / "hazards.toml").read_text("utf-8")))
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 SCRIPT = """
 import re, sys
@@ -43,56 +36,6 @@ before = peak()
 check(data, now=datetime(2026, 7, 1, tzinfo=UTC))
 print(peak() - before)
 """
-
-
-def ring(points):
-    turns = [(math.cos(n / points * math.tau), math.sin(n / points * math.tau)) for n in range(points)]
-    return " ".join(f"{30 + x:.6f},{110 + y:.6f}" for x, y in [*turns, turns[0]])
-
-
-def star(points):
-    """A ring of which nearly every side crosses nearly every other."""
-    turns = [n * (points // 2) / points * math.tau for n in range(points)]
-    return " ".join(f"{30 + math.cos(t):.6f},{110 + math.sin(t):.6f}" for t in [*turns, turns[0]])
-
-
-def made():
-    area = HEAD + INFO + TAIL
-    wide = "".join(f"<parameter><valueName>{n}</valueName><value>v</value></parameter>" for n in range(4_980))
-    namespaces = "".join(f' xmlns:n{n}="urn:x:{n}"' for n in range(25_000))
-    yield "ring of 19,900 points", area.format(f"<polygon>{ring(19_900)}</polygon>")
-    yield "star of 19,901 points", area.format(f"<polygon>{star(19_901)}</polygon>")
-    yield (
-        "zigzag of 19,900 points",
-        area.format(
-            f"<polygon>{' '.join(f'{30 + n % 2},{100 + n / 1000}' for n in range(19_900))} 30,100</polygon>"
-        ),
-    )
-    yield "262,000 points", area.format(f"<polygon>{'1,1 ' * 262_000}</polygon>")
-    yield "many short rings", area.format("<polygon>1,1 1,2 2,2 1,1</polygon>" * 4_900)
-    yield "4,980 parameters", HEAD + INFO + wide + TAIL.format("")
-    yield "1,850 info blocks", HEAD + "".join(f"{INFO}</info>" for _ in range(1_850)) + "</alert>"
-    yield "100,000 elements", HEAD + "<code/>" * 100_000 + "</alert>"
-    few = "".join(f' xmlns:n{n}="urn:x:{n}"' for n in range(3_900))
-    yield (
-        "3,900 namespaces, 1,900 foreign",
-        HEAD.replace("<alert", f"<alert{few}") + "<n9:x/>" * 1_900 + "</alert>",
-    )
-    yield (
-        "25,000 namespaces, 200 foreign",
-        HEAD.replace("<alert", f"<alert{namespaces}") + "<n1:x/>" * 200 + "</alert>",
-    )
-    yield "one text of a mebibyte", HEAD + f"<note>{'&lt;b&gt;' * 90_000}</note></alert>"
-    yield "foreign tree", HEAD + "<x>" + "<y/>" * 19_000 + "</x></alert>"
-    yield (
-        "references",
-        HEAD.replace("Alert<", "Update<") + f"<references>{'a,b ' * 250_000}</references></alert>",
-    )
-    yield "spaces", HEAD + f"<note>{' ' * 1_000_000}x</note></alert>"
-    yield "quotes", HEAD + f"<incidents>{chr(34) * 500_001}</incidents></alert>"
-    yield "open quotes", HEAD + f"<incidents>{(chr(34) + 'a ') * 300_001}</incidents></alert>"
-    yield "attribute of a mebibyte", HEAD + f"<x y='{'a' * 1_000_000}'/></alert>"
-    yield "comments", "<!---->" * 119_900 + HEAD + "</alert>"
 
 
 def corpus_files():
@@ -109,7 +52,7 @@ def corpus_files():
 
 def timed_check(data):
     begin = time.perf_counter()
-    checked = check(data, now=NOW)
+    checked = check(data, now=NOW, hazards=HAZARDS)
     return (time.perf_counter() - begin) * 1000, checked
 
 

@@ -127,6 +127,10 @@ class ChannelContract:
         """Return the invented address number ``number`` (0-99), as a user would write it."""
         raise NotImplementedError
 
+    def settled(self, simulator: Any) -> bool:
+        """Tell whether what the provider took has all come to the simulator's ledger."""
+        return bool(getattr(simulator, "settled", True))
+
     def peak(self, simulator: Any) -> int:
         """Return the most messages that the simulator held unanswered at one time."""
         peak: int = simulator.peak
@@ -319,6 +323,54 @@ class ChannelContract:
         assert not {d for d, outcome in outcomes.items() if isinstance(outcome, sure)} & taken
         assert not all(isinstance(outcome, base.Accepted) for outcome in outcomes.values())
 
+    # The gate ------------------------------------------------------------------------------
+
+    async def test_behind_a_shut_gate_nothing_leaves_and_everything_is_held(self, simulator, channel, book):
+        messages = self.messages(25)
+        async with asyncio.timeout(DEADLINE):
+            await channel.send(channel.prepare(content()), messages, book, lambda: False)
+        assert book.once() == {message.delivery: base.HELD for message in messages}
+        await self.sent(channel, Book(), self.messages(2, start=40))
+        assert self.taken(simulator, messages) == set()
+
+    async def test_nothing_is_written_once_the_gate_has_shut(self, simulator, opened, book):
+        self.play(simulator, self.slow)
+        channel, messages, shut = await opened(window=3), self.messages(60), asyncio.Event()
+        sending = asyncio.create_task(
+            channel.send(channel.prepare(content()), messages, book, lambda: not shut.is_set())
+        )
+        await until(lambda: len(simulator.ledger) >= 4)
+        written = len(simulator.ledger)
+        shut.set()
+        await until(lambda: base.HELD in [told[0] for told in book.outcomes.values()])
+        assert len(book.outcomes) >= len(messages) - 3, "what still waits is held at once"
+        async with asyncio.timeout(DEADLINE):
+            await sending
+        await until(lambda: self.settled(simulator))
+        outcomes = book.once()
+        assert sorted(outcomes) == [message.delivery for message in messages]
+        assert set(outcomes.values()) - {base.HELD} == {
+            outcome for outcome in outcomes.values() if isinstance(outcome, base.Accepted)
+        }
+        accepted = {d for d, outcome in outcomes.items() if outcome != base.HELD}
+        assert self.taken(simulator, messages) == accepted
+        assert len(simulator.ledger) <= written + 3, "no more than was under way in the window"
+
+    async def test_a_shut_gate_holds_one_send_at_once_though_another_fills_the_window(
+        self, simulator, opened, book
+    ):
+        self.play(simulator, self.silent)
+        channel = await opened(window=2, timeout=10 * DEADLINE)
+        held, other = self.messages(5), self.messages(1, start=40)
+        waiting = asyncio.create_task(channel.send(channel.prepare(content()), other, Book()))
+        await until(lambda: len(simulator.ledger) >= 1)
+        async with asyncio.timeout(DEADLINE):
+            await channel.send(channel.prepare(content()), held, book, lambda: False)
+        assert book.once() == {message.delivery: base.HELD for message in held}
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
     # Addresses and contents ----------------------------------------------------------------
 
     @pytest.mark.parametrize("control", CONTROLS, ids=ascii)
@@ -352,6 +404,34 @@ class ChannelContract:
         with pytest.raises(base.ContentRefused) as refused:
             channel.prepare(content(text="雨" * (limit + 1)))
         assert str(limit) in str(refused.value)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param("", id="empty"),
+            pytest.param(" \n\t", id="blank"),
+            pytest.param(f"{TEXT}\x00", id="NUL"),
+            pytest.param(f"{TEXT}\x1b[31m", id="escape"),
+            pytest.param(f"{TEXT}\ud83c", id="half a character"),
+            pytest.param(f"{base.HOLE}{TEXT}{base.HOLE}", id="two holes"),
+        ],
+    )
+    def test_a_text_that_nobody_can_read_is_refused_in_a_sentence(self, simulator, text):
+        channel = base.adapter(self.kind)(self.settings(simulator), Inbox())
+        with pytest.raises(base.ContentRefused) as refused:
+            channel.prepare(content(text=text))
+        assert str(refused.value).isprintable()
+
+    @pytest.mark.parametrize("fill", ["\ud83c", "https://w.example.org/\x00"], ids=ascii)
+    async def test_a_fill_that_cannot_be_sent_concerns_its_own_message_only(
+        self, simulator, channel, book, fill
+    ):
+        good, bad, last = self.messages(3, fill=LINK)
+        await self.sent(channel, book, [good, bad._replace(fill=fill), last], text=f"{TEXT}{base.HOLE}")
+        outcomes = book.once()
+        assert {type(outcomes[message.delivery]) for message in (good, last)} == {base.Accepted}
+        expected = base.Rejected if channel.capabilities.links else base.Accepted
+        assert isinstance(outcomes[bad.delivery], expected)
 
     def test_preparing_is_pure(self, simulator):
         channel = base.adapter(self.kind)(self.settings(simulator), Inbox())

@@ -50,6 +50,7 @@ class Person(NamedTuple):
     role: str = "resident"
     sent: Mapping[str, Sent] = {}
     language: str = "zh-CN"
+    address: str = "invented"
 
 
 class Built(NamedTuple):
@@ -60,6 +61,27 @@ class Built(NamedTuple):
     warning: int
     deliveries: list[dict[str, int]]
     """For each person, {channel: delivery}."""
+    batches: dict[str, int]
+
+
+class Desk(NamedTuple):
+    """What happened at the desk, in seconds before the release."""
+
+    drafted: float = 60
+    submitted: float | None = 30
+    approved: float | None = 10
+    signed: Sequence[float] = ()
+
+
+QUICK = Desk()
+
+
+class Try(NamedTuple):
+    """One row of the ledger."""
+
+    outcome: str
+    number: int = 1
+    part: int = 1
 
 
 def content(reference: str, language: str, *, drill: bool = False) -> dict[str, object]:
@@ -80,6 +102,8 @@ async def build(
     warning: int | None = None,
     alert: str = "released",
     expires: datetime = RELEASED + timedelta(hours=6),
+    area: Mapping[str, object] | None = None,
+    desk: Desk = QUICK,
 ) -> Built:
     """Write regions, a warning, an alert, a release and its deliveries, and the counters that fit them."""
     number = next(_numbers)
@@ -100,7 +124,7 @@ async def build(
             return (await connection.execute(insert(table).values(values).returning(table.c.id))).scalar_one()
 
         warning = warning or await one(tables.warnings, hazard="rainstorm", created_by="invented")
-        listed = await one(tables.target_lists, digest="invented", count=max(len(people), 1), area={})
+        listed = await one(tables.target_lists, digest="invented", count=max(len(people), 1), area=area or {})
         alert_id = await one(
             tables.alerts,
             warning_id=warning,
@@ -117,7 +141,20 @@ async def build(
             author="invented",
             content={},
             expires=expires,
+            created_at=before(desk.drafted),
+            submitted_at=before(desk.submitted),
+            approved_at=before(desk.approved),
         )
+        for number_of, seconds in enumerate(desk.signed):
+            signature = {"digest": "invented", "person": f"invented-{number_of}", "decision": "approve"}
+            await connection.execute(
+                upsert(tables.people)
+                .values(login=signature["person"], name="Invented", roles=["approver"])
+                .on_conflict_do_nothing()
+            )
+            await connection.execute(
+                insert(tables.approvals).values(**signature, alert_id=alert_id, at=before(seconds))
+            )
         reference = f"ref{number:013x}"
         channels = sorted({channel for person in people for channel in person.sent} or {"sms"})
         texts = {
@@ -143,36 +180,47 @@ async def build(
             channel: await one(tables.batches, release_id=release, channel=channel, ordinal=0)
             for channel in channels
         }
-        deliveries = []
-        for place, person in enumerate(people, 1):
-            target = await one(
-                tables.targets,
-                list_id=listed,
-                contact_id=place,
-                region=person.region,
-                role=person.role,
-                language=person.language,
-                addresses=dict.fromkeys(person.sent, "invented"),
-            )
-            deliveries.append(
+
+        async def many(table, rows) -> list[int]:
+            given = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+            return list((await connection.execute(given, rows)).scalars()) if rows else []
+
+        targets = await many(
+            tables.targets,
+            [
                 {
-                    channel: await one(
-                        tables.deliveries,
-                        release_id=release,
-                        target_id=target,
-                        batch_id=batches[channel],
-                        channel=channel,
-                        region=person.region,
-                        address="invented",
-                        text_key=person.language,
-                        state=int(sent.state),
-                        copies=1 if sent.state >= Proof.SUBMITTING else 0,
-                        delivered_at=after(sent.reached),
-                        confirmed_at=after(sent.confirmed),
-                    )
-                    for channel, sent in person.sent.items()
+                    "list_id": listed,
+                    "contact_id": place,
+                    "region": person.region,
+                    "role": person.role,
+                    "language": person.language,
+                    "addresses": dict.fromkeys(person.sent, person.address),
                 }
-            )
+                for place, person in enumerate(people, 1)
+            ],
+        )
+        numbers = await many(
+            tables.deliveries,
+            [
+                {
+                    "release_id": release,
+                    "target_id": target,
+                    "batch_id": batches[channel],
+                    "channel": channel,
+                    "region": person.region,
+                    "address": person.address,
+                    "text_key": person.language,
+                    "state": int(sent.state),
+                    "copies": 1 if sent.state >= Proof.SUBMITTING else 0,
+                    "delivered_at": after(sent.reached),
+                    "confirmed_at": after(sent.confirmed),
+                }
+                for target, person in zip(targets, people, strict=True)
+                for channel, sent in person.sent.items()
+            ],
+        )
+        ordered = iter(numbers)
+        deliveries = [{channel: next(ordered) for channel in person.sent} for person in people]
         await connection.execute(
             text(
                 "INSERT INTO counters SELECT release_id, channel, region, "
@@ -181,7 +229,33 @@ async def build(
             ),
             {"r": release},
         )
-    return Built(release, reference, warning, deliveries)
+    return Built(release, reference, warning, deliveries, batches)
+
+
+async def record(database: Database, built: Built, tries: Sequence[tuple[int, str, Try]]) -> None:
+    """Write rows of the ledger for (place of the person, channel, try)."""
+    rows = [
+        {
+            "delivery_id": built.deliveries[place][channel],
+            "channel": channel,
+            "try_": one.number,
+            "part": one.part,
+            "batch_id": built.batches[channel],
+            "token": 1,
+            "outcome": one.outcome,
+            "ref": "",
+            "code": "",
+            "submitted_at": RELEASED,
+            "answered_at": RELEASED,
+        }
+        for place, channel, one in tries
+    ]
+    async with database.begin() as connection:
+        await connection.execute(insert(tables.attempts), rows)
+
+
+def before(seconds: float | None) -> datetime | None:
+    return None if seconds is None else RELEASED - timedelta(seconds=seconds)
 
 
 def after(seconds: float | None) -> datetime | None:

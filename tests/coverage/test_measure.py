@@ -10,8 +10,19 @@ from sqlalchemy import text
 from channels.base import Proof
 from gateway.clock import HandClock
 from gateway.coverage import Difference, ReleaseUnknown, Share, coverage, recount
-from gateway.coverage.measure import township_of
-from tests.coverage.build import COUNTY, NORTH_1, NORTH_2, RELEASED, SOUTH_1, Person, Sent, build
+from gateway.coverage.villages import township_of
+from tests.coverage.build import (
+    COUNTY,
+    NORTH,
+    NORTH_1,
+    NORTH_2,
+    RELEASED,
+    SOUTH,
+    SOUTH_1,
+    Person,
+    Sent,
+    build,
+)
 
 REJECTED, UNKNOWN, ACCEPTED = Sent(Proof.REJECTED), Sent(Proof.UNKNOWN), Sent(Proof.ACCEPTED)
 CLOCK = HandClock(RELEASED + timedelta(hours=1))
@@ -114,6 +125,37 @@ class TestVillages:
     async def test_who_covers_a_village(self, database, role, proof, covered):
         built = await build(database, [Person(NORTH_1, role, {"sms": Sent(proof, 1)})])
         assert (await coverage(database, built.release)).villages == Share(part=covered, of=1)
+
+    async def test_a_village_of_the_area_counts_though_nobody_in_it_is_known(self, database):
+        area = {"regions": [{"code": COUNTY, "level": "county", "name": "", "reason": "", "whole": True}]}
+        built = await build(
+            database, [Person(NORTH_1, "informant", {"sms": Sent(Proof.CONFIRMED, 1)})], area=area
+        )
+        measured = await coverage(database, built.release)
+        assert measured.villages == Share(part=1, of=3)
+        assert measured.population == Share(part=2000, of=3500)
+        rows = {row.name: (row.villages, row.intended, row.rate, row.rank) for row in measured.townships}
+        assert rows == {
+            "北山镇": (Share(part=1, of=2), 1, 1.0, 1),
+            "南河镇": (Share(part=0, of=1), 0, None, 2),
+        }
+
+    @pytest.mark.parametrize(
+        ("hits", "villages"),
+        [
+            ([], 1),
+            ([(NORTH, "township")], 2),
+            ([(NORTH_2, "village")], 2),
+            ([(SOUTH, "township"), (SOUTH_1, "village")], 2),
+            ([("980000000000", "province")], 1),
+            ([("990000000000", "province")], 3),
+            ([("999900000000", "city")], 3),
+        ],
+    )
+    async def test_which_villages_an_area_means(self, database, hits, villages):
+        area = {"regions": [{"code": code, "level": level} for code, level in hits]}
+        built = await build(database, [Person(NORTH_1)], area=area)
+        assert (await coverage(database, built.release)).villages == Share(part=0, of=villages)
 
 
 class TestChannels:

@@ -10,13 +10,15 @@ from io import StringIO
 import pytest
 from lxml import etree
 from rich.cells import cell_len
+from sqlalchemy import insert
 
 from channels.base import Proof
 from gateway.clock import HandClock
 from gateway.coverage import coverage, render_csv, render_html, render_text
 from gateway.coverage.sheet import inert
 from gateway.coverage.words import _WORDS, Words, percent, seconds
-from tests.coverage.build import NORTH_1, RELEASED, SOUTH_1, Person, Sent, build
+from gateway.store.tables import device_states
+from tests.coverage.build import NORTH_1, RELEASED, SOUTH_1, Person, Sent, Try, build, record
 
 BEIJING = timezone(timedelta(hours=8))
 PEOPLE = [
@@ -38,6 +40,25 @@ async def measure(database):
 @pytest.fixture
 async def measured(measure):
     return await measure()
+
+
+@pytest.fixture
+async def told(database):
+    """The same, with a channel that took one of two tries."""
+    built = await build(database, PEOPLE)
+    await record(database, built, [(0, "sms", Try("throttled")), (0, "sms", Try("accepted", 2))])
+    return await coverage(database, built.release, HandClock(RELEASED + timedelta(hours=1)))
+
+
+@pytest.fixture
+async def horns(database):
+    """One loudspeaker on line, one that was never heard of."""
+    people = [Person(NORTH_1, "device", {"radio": Sent(Proof.ACCEPTED)}, address=name) for name in "ab"]
+    built = await build(database, people)
+    async with database.begin() as connection:
+        row = {"channel": "radio", "device": "a", "online": True, "at": RELEASED}
+        await connection.execute(insert(device_states).values(row))
+    return await coverage(database, built.release)
 
 
 class TestText:
@@ -64,6 +85,27 @@ class TestText:
         assert re.search(r"wecom\s+1\s+1\s+0\s+0\s+0\s+0\s", text)
         assert "First receipt" in text
         assert "T90" in text
+
+    @pytest.mark.parametrize(
+        ("language", "line"),
+        [
+            ("zh", r"发送成功率\s+50\.0%\s+1 / 2\n"),
+            ("en", r"Attempts accepted\s+50\.0%\s+1 / 2\n"),
+            ("zh", r"email .*\s– 0/0\s+–\s+–\n"),
+            ("en", r"sms .* 50\.0% 1/2\s+10:00\s+18:00\n"),
+            ("zh", r"录入（至送审）\s+30\.0 s\s+30\.0 s\s+1\n"),
+            ("zh", r"审核（送审至每人签署）\s+–\s+–\s+0\n"),
+            ("en", r"All of it\s+1:00\s+1:00\s+1\n"),
+            ("en", r"Devices on line\s+–\s+0 / 0\n"),
+        ],
+    )
+    async def test_tries_and_the_time_at_the_desk_are_told(self, told, language, line):
+        assert re.search(line, render_text(told, language))
+
+    async def test_terminals_stand_by_township(self, horns):
+        text = render_text(horns)
+        assert re.search(r"设备在线率\s+50\.0%\s+1 / 2\n", text)
+        assert re.search(r"北山镇\s+2\s+1\s+0\s+1\s+50\.0% 1/2\n", text)
 
     async def test_definitions_are_printed_with_it(self, measured):
         assert "绝不计为到达" in render_text(measured)
@@ -103,7 +145,42 @@ class TestPage:
         points = [tuple(map(float, point.split())) for point in re.split("[ML]", path)[1:]]
         assert points == sorted(points, key=lambda point: point[0])
         low, high = points[0][1], points[-1][1]
-        assert (low - high) / (254 - 10) == pytest.approx(1201 / 1202, abs=0.001)
+        assert (low - high) / 250 == pytest.approx(1201 / 1202, abs=0.001)
+
+    @pytest.mark.parametrize(
+        ("language", "heading", "column", "cell"),
+        [
+            ("zh", "各渠道", "发送成功率", "1/2 50.0%"),
+            ("en", "Channels", "Attempts accepted", "1/2 50.0%"),
+            ("zh", "审批用时", "最长", "1:00"),
+            ("en", "Time at the desk", "Longest", "1:00"),
+        ],
+    )
+    async def test_tries_and_the_time_at_the_desk_are_shown(self, told, language, heading, column, cell):
+        assert cell in cells(render_html(told, language), heading, column)
+
+    async def test_terminals_are_shown_with_a_card(self, horns):
+        page = render_html(horns)
+        assert cells(page, "终端在线", "设备在线率") == ["1/2 50.0%", "1/2 50.0%"]
+        assert cells(page, "终端在线", "从未上报") == ["1", "1"]
+        (card,) = [
+            div for div in etree.HTML(page).xpath("//div[@class='card']") if "设备在线率" in words_of(div)
+        ]
+        assert words_of(card).endswith("50.0% 1 / 2")
+
+    async def test_without_terminals_there_is_a_dash_and_no_table(self, measured):
+        page = render_html(measured)
+        assert "终端在线" not in page
+        assert "设备在线率 Devices on line – 0 / 0" in words_of(etree.HTML(page).find(".//main"))
+
+    async def test_the_curve_names_its_axes_in_hundredths(self, measured):
+        tree = etree.HTML(render_html(measured))
+        places = [
+            (span.text.strip(), span.get("style"))
+            for span in tree.xpath("//span[starts-with(@class,'across')]")
+        ]
+        assert places[0] == ("0", "left:0.0%")
+        assert places[-1] == ("20:00", "left:100.0%")
 
     async def test_chinese_headings_have_english_beneath(self, measured):
         tree = etree.HTML(render_html(measured))
@@ -134,17 +211,55 @@ class TestPage:
         assert "尚无回执" in page
 
 
+def words_of(element):
+    return " ".join(" ".join(element.itertext()).split())
+
+
+def cells(page, heading, column):
+    """The cells below a column of the table under a heading."""
+    (section,) = [
+        one for one in etree.HTML(page).iter("section") if words_of(one.find("h2")).startswith(heading)
+    ]
+    names = [words_of(name) for name in section.xpath(".//thead//th")]
+    place = next(number for number, name in enumerate(names) if name.startswith(column))
+    rows = [row.xpath("./th|./td") for row in section.xpath(".//tbody/tr|.//tfoot/tr")]
+    return [words_of(row[place]) for row in rows if len(row) == len(names)]
+
+
 class TestSheet:
     def rows(self, text):
         assert text.startswith("\ufeff")
         return list(csv.DictReader(StringIO(text[1:], newline="")))
 
     async def test_it_is_one_table_that_adds_up(self, measured):
-        rows = self.rows(render_csv(measured, "en"))
+        rows = [row for row in self.rows(render_csv(measured, "en")) if row["Figure"] == "Reached"]
         people = [int(row["Intended"]) for row in rows if row["Section"] == "Townships"]
         (whole,) = [row for row in rows if row["Section"] == "All"]
-        assert sum(people) == int(whole["Intended"]) == 1202
-        assert whole["Reached %"] == "99.91"
+        assert sum(people) == int(whole["Intended"]) == int(whole["Denominator"]) == 1202
+        assert (whole["Numerator"], whole["Percent"]) == ("1201", "99.91")
+
+    @pytest.mark.parametrize(
+        ("language", "section", "name", "figure", "values"),
+        [
+            ("zh", "各渠道", "sms", "发送成功率", ("1", "2", "50.00", "")),
+            ("en", "Channels", "All", "Attempts accepted", ("1", "2", "50.00", "")),
+            ("en", "Channels", "email", "Attempts accepted", ("0", "0", "–", "")),
+            ("zh", "终端在线", "全部", "设备在线率", ("0", "0", "–", "")),
+            ("zh", "审批用时", "全程", "最长", ("", "", "", "60.0")),
+            ("en", "Time at the desk", "Review, submission to each signature", "Median", ("",) * 4),
+            ("en", "All", "People and devices", "First receipt", ("", "", "", "1.0")),
+            ("en", "Townships", "北山镇", "Villages covered", ("1", "1", "100.00", "")),
+        ],
+    )
+    async def test_each_figure_has_a_row(self, told, language, section, name, figure, values):
+        rows = self.rows(render_csv(told, language))
+        names = [Words(language)[key] for key in ("section", "name", "figure")]
+        (row,) = [row for row in rows if [row[key] for key in names] == [section, name, figure]]
+        assert tuple(row[Words(language)[key]] for key in ("part", "of", "percent", "seconds")) == values
+
+    async def test_the_definitions_stand_in_it(self, measured):
+        names = [row["名称"] for row in self.rows(render_csv(measured)) if row["表"] == "口径"]
+        assert names == Words("zh").notes
 
     async def test_each_row_says_that_it_is_a_drills(self, measure):
         rows = self.rows(render_csv(await measure(mode="drill")))

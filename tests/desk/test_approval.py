@@ -46,6 +46,13 @@ TAMPERINGS = {
     ),
     "level": lambda row: update(alerts).where(alerts.c.id == row.id).values(level="blue"),
     "mode": lambda row: update(alerts).where(alerts.c.id == row.id).values(mode="drill"),
+    "hazard": lambda row: update(alerts).where(alerts.c.id == row.id).values(hazard="gale"),
+    "kind of message": lambda row: update(alerts).where(alerts.c.id == row.id).values(msg_type="Update"),
+    "superseded alert": lambda row: update(alerts).where(alerts.c.id == row.id).values(supersedes=row.id),
+    "warning": lambda row: text(
+        "WITH other AS (INSERT INTO warnings (hazard, created_by) VALUES ('gale', 'author') RETURNING id) "
+        f"UPDATE alerts SET warning_id = (SELECT id FROM other) WHERE id = {row.id}"
+    ),
     "target": lambda row: insert(targets).values(
         list_id=row.target_list_id, contact_id=99, region=SOUTH, role="resident", language="zh-CN",
         addresses={"sms": "+8619900000099"},
@@ -133,6 +140,57 @@ class TestWhoMaySign:
         assert last.action == "reject"
         assert "区域不对" in last.detail
 
+    async def test_an_approver_who_then_rejects_has_done_both(self, desk, database):
+        row = await ready(desk, level="red")
+        await desk.approve(row.id, row.digest, "first")
+        await desk.reject(row.id, row.digest, "first", "看错了")
+        async with database.begin() as connection:
+            kept = await store.signatures(connection, row.id, row.digest)
+        assert [(one.decision, one.reason) for one in kept] == [("approve", ""), ("reject", "看错了")]
+
+
+class TestWhoIsWho:
+    @pytest.mark.parametrize("login", ["аuthor", "author\n", "作者", "a b", ""])
+    async def test_a_login_is_of_letters_that_nobody_takes_for_others(self, desk, login):
+        for step in (
+            desk.set_person(Person(login, "虚构", ("approver",), active=True)),
+            desk.draft(fields(), login),
+        ):
+            with pytest.raises(DeskRefused) as refused:
+                await step
+            assert refused.value.code == "login"
+            assert "\n" not in refused.value.sentence
+
+    async def test_two_logins_differ_in_more_than_case(self, desk):
+        with pytest.raises(DeskRefused, match="'author' already"):
+            await desk.set_person(Person("Author", "虚构", ("approver",), active=True))
+
+    async def test_accounts_added_at_once_do_not_differ_in_case_only(self, desk):
+        logins = ("Zhang", "zhang", "ZHANG")
+        done = await gather(
+            *(desk.set_person(Person(login, "虚构", ("approver",), active=True)) for login in logins)
+        )
+        assert sum(isinstance(one, DeskRefused) for one in done) == 2
+
+    @pytest.mark.parametrize("name", ["虚构 author", "虚构author", "虚构ＡＵＴＨＯＲ"])
+    async def test_a_signer_with_the_name_of_the_author_is_flagged(self, desk, database, name):
+        row = await ready(desk)
+        await desk.set_person(Person("first", name, ("approver",), active=True))
+        await desk.approve(row.id, row.digest, "first")
+        said = "author and first bear the same name: are they two people?"
+        assert (await desk.show(row.id)).alike == [said]
+        async with database.begin() as connection:
+            assert said in (await audit.show(connection, f"alert {row.id}"))[-1].detail
+
+    async def test_so_are_two_signers_of_one_name(self, desk):
+        row = await ready(desk, level="red")
+        await desk.set_person(Person("second", "虚构 first", ("approver",), active=True))
+        for person in ("first", "second"):
+            await desk.approve(row.id, row.digest, person)
+        assert (await desk.show(row.id)).alike == [
+            "first and second bear the same name: are they two people?"
+        ]
+
 
 class TestWhatVoidsASignature:
     @pytest.mark.parametrize("changes", EDITS.values(), ids=EDITS)
@@ -169,6 +227,32 @@ class TestWhatVoidsASignature:
         with pytest.raises(DeskRefused):
             await desk.approve(row.id, row.digest, "first")
         assert await count_releases(database) == 0
+
+    @pytest.mark.parametrize("person", LOST_RIGHTS.values(), ids=LOST_RIGHTS)
+    async def test_and_another_approver_may_sign_in_that_ones_place(self, desk, person):
+        row = await approved(desk)
+        with pytest.raises(DeskRefused, match="no further approval is needed"):
+            await desk.approve(row.id, row.digest, "second")
+        await desk.set_person(person)
+        signed = await desk.approve(row.id, row.digest, "second")
+        assert (signed.alert.state, signed.have, signed.need) == ("approved", 1, 1)
+        assert (await desk.release(row.id, "sender")).deliveries["sms"] == 3
+
+    @pytest.mark.parametrize("person", ["first", "second"])
+    async def test_what_was_withdrawn_is_said_not_to_be_sent(self, desk, person):
+        row = await approved(desk)
+        await desk.withdraw(row.id, "author")
+        for step in (desk.approve(row.id, row.digest, person), desk.release(row.id, "sender")):
+            with pytest.raises(DeskRefused) as refused:
+                await step
+            assert refused.value.sentence == f"not sent: alert {row.id} is withdrawn"
+
+    async def test_what_was_cancelled_is_said_to_have_been_sent(self, desk):
+        row = await sent(desk)
+        cancel = await desk.cancel(row.id, "author")
+        await desk.approve(cancel.id, cancel.digest, "first")
+        with pytest.raises(DeskRefused, match="is cancelled: it was sent"):
+            await desk.approve(row.id, row.digest, "second")
 
     async def test_a_route_that_was_taken_away_stops_the_release(self, desk, database, clock, office):
         row = await approved(desk)

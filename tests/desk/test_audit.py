@@ -8,9 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
+from gateway.desk.compose import Changes
 from gateway.store import audit
 from gateway.store.audit import GENESIS
+from gateway.store.desk import Person
+
+from .conftest import fields, ready
 
 AT = datetime(2026, 7, 1, 2, 0, tzinfo=UTC)
 
@@ -147,6 +152,73 @@ class TestTheChain:
         monkeypatch.setattr(audit, "_PAGE", 3)
         await write(database, 8)
         assert (await verify(database)).records == 8
+
+
+CUT = "DELETE FROM audit WHERE seq > {}"
+
+
+async def life(desk):
+    """Every kind of step that leaves something in the tables."""
+    row = await desk.draft(fields(level="orange"), "author")
+    row = await desk.submit(row.id, "author")
+    await desk.reject(row.id, row.digest, "first", "再看一遍")
+    await desk.edit(row.id, "author", Changes(headline="暴雨"))
+    row = await desk.submit(row.id, "author")
+    for person in ("first", "second"):
+        await desk.approve(row.id, row.digest, person)
+    await desk.release(row.id, "sender")
+    newer = await desk.submit((await desk.update(row.id, "author")).id, "author")
+    for person in ("first", "second"):
+        await desk.approve(newer.id, newer.digest, person)
+    await desk.release(newer.id, "sender")
+    cancel = await desk.cancel(newer.id, "author")
+    await desk.approve(cancel.id, cancel.digest, "first")
+    await desk.withdraw((await desk.draft(fields(), "author")).id, "author")
+    await desk.set_person(Person("first", "虚构 first", ("author",), active=True))
+
+
+class TestAgainstTheTables:
+    async def test_a_log_that_tells_every_step_holds(self, desk, database, clock):
+        await life(desk)
+        clock.advance(24 * 3600)
+        await desk.expire_due()
+        report = await verify(database)
+        assert (report.broken_at, report.reason) == (None, "")
+
+    async def test_a_cut_shows_at_whichever_record_it_was_made(self, desk, database):
+        await life(desk)
+        total = (await verify(database)).records
+        assert total > 30
+        for last in reversed(range(total)):
+            await tamper(database, CUT.format(last))
+            report = await verify(database)
+            assert (report.records, report.broken_at) == (last, last + 1), last
+            assert report.reason.startswith("the log was cut: it has no record of ")
+
+    async def test_a_right_that_was_given_by_hand_shows(self, desk, database):
+        await tamper(database, "UPDATE people SET roles = '{approver}' WHERE login = 'author'")
+        assert "what author may do" in (await verify(database)).reason
+
+    async def test_a_signature_that_nobody_gave_shows(self, desk, database):
+        row = await ready(desk)
+        await tamper(
+            database,
+            f"INSERT INTO approvals (alert_id, digest, person, decision) "
+            f"VALUES ({row.id}, '{row.digest}', 'first', 'approve')",
+        )
+        assert f"a signature under alert {row.id}" in (await verify(database)).reason
+
+    async def test_each_head_goes_into_the_log_of_the_process_once(self, desk, database):
+        with capture_logs() as lines:
+            await desk.expire_due()
+            await desk.expire_due()
+            await ready(desk)
+            await desk.expire_due()
+        told = [(line["records"], line["head"]) for line in lines if line["event"] == "audit head"]
+        report = await verify(database)
+        assert [records for records, _ in told] == [report.records - 2, report.records]
+        assert told[-1][1] == report.head
+        assert (await verify(database, told[0][1])).broken_at is None
 
 
 class TestCanonicalJson:

@@ -223,10 +223,23 @@ class TestTheEnd:
         waiting = await ready(desk)
         cancel = (await desk.show(row.id)).cancel
         clock.advance(6 * 3600)
-        assert set(await desk.expire_due()) == {row.id, cancel.id, waiting.id}
+        assert set(await desk.expire_due()) == {row.id, cancel.id}
         assert await desk.expire_due() == []
         states = [(await desk.show(one)).alert.state for one in (row.id, cancel.id, waiting.id)]
-        assert states == ["expired"] * 3
+        assert states == ["expired", "expired", "submitted"]
+
+    @pytest.mark.parametrize("state", ["draft", "submitted", "approved"])
+    async def test_what_was_never_sent_waits_for_a_later_end(self, desk, clock, state):
+        row = await desk.draft(fields(), "author")
+        if state != "draft":
+            row = await desk.submit(row.id, "author")
+        if state == "approved":
+            await desk.approve(row.id, row.digest, "first")
+        clock.advance(7 * 3600)
+        assert await desk.expire_due() == []
+        assert (await desk.show(row.id)).alert.state == state
+        await desk.edit(row.id, "author", Changes(expires=START + timedelta(hours=12)))
+        assert (await desk.submit(row.id, "author")).state == "submitted"
 
     async def test_an_approved_alert_that_has_expired_never_leaves(self, desk, clock, database):
         row = await ready(desk)
@@ -276,11 +289,30 @@ class TestRefusals:
         assert refused.value.code.startswith("area_")
 
     async def test_a_validity_that_is_over_or_endless_is_refused(self, desk):
+        with pytest.raises(DeskRefused, match="--expires"):
+            await desk.draft(fields(expires=START - timedelta(minutes=1)), "author")
+        row = await desk.draft(fields(expires=START + timedelta(days=40)), "author")
         for expires in (START - timedelta(minutes=1), START + timedelta(days=40)):
-            row = await desk.draft(fields(expires=expires), "author")
+            await desk.edit(row.id, "author", Changes(expires=expires))
             with pytest.raises(DeskRefused) as refused:
                 await desk.submit(row.id, "author")
             assert refused.value.code in {"expired", "expires"}
+
+    async def test_what_the_lint_warns_of_is_seen_and_signed_by_the_approver(self, desk):
+        plain = await ready(desk)
+        assert plain.plan["findings"] == []
+        row = await ready(desk, description="大雨<b>将至</b>")
+        assert [one.partition(":")[0] for one in row.plan["findings"]] == ["alert/info[1]/description"]
+
+    async def test_a_warning_that_ends_before_it_begins_is_refused(self, desk):
+        row = await desk.draft(fields(onset=START + timedelta(hours=6)), "author")
+        with pytest.raises(DeskRefused, match="--onset") as refused:
+            await desk.submit(row.id, "author")
+        assert refused.value.code == "onset"
+
+    async def test_an_empty_language_is_called_by_its_name(self, desk):
+        with pytest.raises(DeskRefused, match="language: is no language tag"):
+            await desk.draft(fields(language=""), "author")
 
     @pytest.mark.parametrize("name", ["description", "instruction", "sender_name"])
     async def test_a_statutory_field_that_is_missing_is_named(self, desk, name):

@@ -136,6 +136,21 @@ class TestFields:
         empty = "" if name == "event" else None
         assert any(said in one for one in missing_fields(alert(**{name: empty}).infos[0]))
 
+    @pytest.mark.parametrize(
+        "unseen", ["\u200b", "\u200b\u200d ", "\ufffc", "\u3164", "\u2800", "\u00ad", "…", " - "]
+    )
+    @pytest.mark.parametrize("name", ["event", "description", "instruction", "sender_name"])
+    def test_a_text_of_which_nothing_can_be_read_is_missing(self, name, unseen):
+        assert missing_fields(alert(**{name: unseen}).infos[0])
+        assert missing_fields(alert(areas=(Area(area_desc="北山镇"), Area(area_desc=unseen))).infos[0])
+
+    @pytest.mark.parametrize("name", ["onset", "effective"])
+    def test_it_begins_before_it_ends(self, name):
+        check_ready(alert(**{name: START + timedelta(hours=5)}), "live", START)
+        with pytest.raises(DeskRefused) as refused:
+            check_ready(alert(**{name: START + timedelta(hours=6)}), "live", START)
+        assert refused.value.code == "onset"
+
     def test_an_area_needs_a_name(self):
         assert missing_fields(alert(areas=()).infos[0])
         assert missing_fields(alert(areas=(Area(area_desc=""),)).infos[0])

@@ -95,6 +95,44 @@ class TestAtTheTerminal:
         assert said.count("\n") == 1
         assert said.startswith(f"tongda: {file}: not a usable CAP message")
 
+    def test_an_old_file_is_refused_with_the_option_that_mends_it(self, tmp_path):
+        add_people()
+        file = tmp_path / "good.xml"
+        file.write_bytes(share("config/demo/rainstorm_orange.xml").read_bytes())
+        said = desk("draft", file, "--as", "ana", "--region", NORTH[:9], code=1)
+        assert said.startswith(f"tongda: {file}: the warning ended at ")
+        assert "--expires" in said
+        later = (datetime.now(UTC) + timedelta(hours=3)).isoformat(timespec="seconds")
+        words = (file, "--as", "ana", "--region", NORTH[:9], "--expires", later)
+        assert "alert 1 drafted" in desk("draft", *words)
+        assert "in work as alert 1: edit that one" in desk("draft", *words, code=1)
+
+    def test_a_file_drafted_twice_says_by_whom(self, tmp_path):
+        add_people()
+        file = tmp_path / "good.xml"
+        text = share("config/demo/rainstorm_orange.xml").read_text(encoding="utf-8")
+        later = (datetime.now(UTC) + timedelta(hours=3)).isoformat(timespec="seconds")
+        file.write_text(text.replace("2026-07-15T20:30:00+08:00", later), encoding="utf-8")
+        assert "alert 1 drafted" in desk("draft", file, "--as", "ana")
+        desk("person", "add", "eve", "--name", "虚构 eve", "--role", "author")
+        assert "alert 1 was drafted before by ana" in desk("draft", file, "--as", "eve")
+
+    def test_a_signer_with_the_name_of_the_author_is_flagged(self):
+        add_people()
+        desk("person", "add", "bo", "--name", "虚构 ana", "--role", "approver")
+        number = draft()
+        desk("submit", number, "--as", "ana")
+        digest = json.loads(desk("show", number, "--json"))["digest"]
+        assert "look at   ana and bo bear the same name" in desk(
+            "approve", number, "--as", "bo", "--digest", digest
+        )
+        assert "look at   ana and bo bear the same name" in desk("show", number)
+
+    def test_what_a_person_types_never_makes_a_second_line(self):
+        for words in (("--as", "ana\n"), ("--as", "ana", "--language", "zh\nx", "--headline", "x")):
+            add_people()
+            assert desk("edit", draft(), *words, code=1).count("\n") == 1
+
     def test_a_refusal_that_no_other_file_would_mend_does_not_blame_the_file(self, tmp_path):
         file = tmp_path / "good.xml"
         file.write_bytes(share("config/demo/rainstorm_orange.xml").read_bytes())
@@ -124,6 +162,10 @@ class TestAtTheTerminal:
 
     def test_a_number_that_no_alert_can_have_is_not_blamed_on_the_database(self):
         assert "ALERT" in desk("show", 2**64, code=2)
+
+    def test_nor_is_one_of_the_audit_log(self):
+        assert "--alert" in tell(audit_commands.app, "show", "--alert", 2**70, code=2)
+        assert "--limit" in tell(audit_commands.app, "show", "--limit", 2**70, code=2)
 
     def test_a_state_that_there_is_not_is_refused(self):
         assert "released" in desk("list", "--state", "relaesed", code=2)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from channels.base import Accepted, Capabilities, Channel, Content, Prepared, Proof
+from channels.base import Accepted, Capabilities, Channel, Content, Prepared, Proof, always
 from gateway.dispatch.run import Doubt, Route
 from gateway.receipts.ledger import Ledger
 from gateway.store.database import Database
@@ -67,7 +67,13 @@ class Fake(Channel):
 
     async def close(self) -> None: ...
 
-    async def send(self, prepared: Prepared, messages: Sequence[Message], report: Reporter) -> None:
+    async def send(
+        self,
+        prepared: Prepared,
+        messages: Sequence[Message],
+        report: Reporter,
+        may_leave: Callable[[], bool] = always,
+    ) -> None:
         self.sent += [message.delivery for message in messages]
         report([(message.delivery, self.outcome(message.delivery)) for message in messages])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis
 
-from gateway.dispatch.limits import SLOT, Pace, RateLimit
+from gateway.dispatch.limits import CREDIT_SECONDS, Pace, RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,82 +48,110 @@ async def granted(limit: RateLimit, seconds: float, parts: int = 1) -> int:
     return count
 
 
-async def slots(redis: Redis, name: str) -> list[int]:
-    """What was granted in each slot, all workers together."""
-    keys = [key async for key in redis.scan_iter(f"tongda:rate:{name}:*")]
-    return [int(await redis.get(key)) for key in keys]
-
-
 @pytest.mark.parametrize(
     ("rate", "parts", "largest"), [(100, 1, 10), (100, 3, 3), (5, 1, 1), (4_000, 1, 400)]
 )
-def test_a_slice_is_what_one_slot_allows_and_at_least_one_message(rate, parts, largest):
+def test_a_slice_is_what_the_credit_allows_and_at_least_one_message(rate, parts, largest):
     assert RateLimit(None, "x", rate).largest(parts) == largest
 
 
-async def test_no_slot_takes_more_than_the_contract_however_many_workers_ask(redis: Redis):
+async def test_no_more_leaves_than_the_contract_however_many_workers_ask(redis: Redis):
     limits = [RateLimit(redis, "sms.live", 100) for _ in range(4)]
     counts = await asyncio.gather(*(granted(limit, 1.0) for limit in limits))
-    # Ten slots or so of ten each: fewer on a busy machine, never more.
-    assert sum(counts) <= 10 * (1.0 / SLOT + 2)
-    assert sum(counts) >= 10
+    # What one second allows and what may be caught up: fewer on a busy machine, never more.
+    assert 10 <= sum(counts) <= 100 * (1.0 + CREDIT_SECONDS) + 2
+
+
+@pytest.mark.parametrize(("rate", "parts"), [(50, 3), (100, 6), (70, 4), (30, 2), (10, 7)])
+async def test_turns_follow_each_other_without_a_gap_whatever_a_message_costs(redis: Redis, rate, parts):
+    limits = [RateLimit(redis, "sms.live", rate) for _ in range(2)]
+    began = await turn_after(limits[0], redis, 0.0)
+    for number in range(1, 20):
+        moved = await turn_after(limits[number % 2], redis, parts / rate)
+        assert moved == pytest.approx(began + number * parts / rate)
+
+
+async def turn_after(limit: RateLimit, redis: Redis, seconds: float) -> float:
+    """Queue up for so many seconds of the rate and return when the next turn begins."""
+    await limit._queue_up(seconds)
+    return float(await redis.get(limit._next))
 
 
 async def test_different_channels_and_modes_do_not_share(redis: Redis):
-    one, other = RateLimit(redis, "sms.live", 10), RateLimit(redis, "sms.drill", 10)
-    await one.take(1)
-    await other.take(1)
-    assert sorted(await slots(redis, "sms.live") + await slots(redis, "sms.drill")) == [1, 1]
-
-
-async def test_a_message_that_is_larger_than_a_slot_passes_alone(redis: Redis):
-    limit = RateLimit(redis, "sms.live", 10)
-    await asyncio.wait_for(limit.take(5), 30)
+    one, other = RateLimit(redis, "sms.live", 0.1), RateLimit(redis, "sms.drill", 0.1)
+    assert await one._queue_up(10.0) == 0
+    assert await other._queue_up(10.0) == 0
+    assert await one._queue_up(10.0) > 0
 
 
 @pytest.mark.parametrize(("rate", "parts", "most"), [(2, 1, 6), (20, 7, 63)])
-async def test_a_contract_smaller_than_a_slot_or_a_message_is_kept_over_time(redis: Redis, rate, parts, most):
+async def test_a_contract_smaller_than_a_slice_or_a_message_is_kept_over_time(
+    redis: Redis, rate, parts, most
+):
     limits = [RateLimit(redis, "sms.live", rate) for _ in range(2)]
     counts = await asyncio.gather(*(granted(limit, 2.0, parts) for limit in limits))
-    # What two seconds allow, one message that is paid for afterwards, and the slot that was begun.
+    # What two seconds allow, and one message that is paid for afterwards.
     assert parts <= sum(counts) <= most
 
 
-async def test_a_silent_redis_is_not_asked_for_every_slice(monkeypatch):
-    client = Redis.from_url(AWAY)
-    limit, asked = RateLimit(client, "sms.live", 100), []
+async def test_other_lanes_give_way_while_an_urgent_worker_sends(redis: Redis):
+    urgent = RateLimit(redis, "sms.live", 1_000, urgent=True)
+    normal = RateLimit(redis, "sms.live", 1_000)
+    assert await normal._queue_up(0.01) is not None
+    assert await urgent._queue_up(10.0) is not None
+    assert await normal._queue_up(0.01) is None
+    assert await urgent._queue_up(0.01) is not None
 
-    async def silent(parts: dict[int, float]) -> float:
-        asked.append(parts)
+
+async def test_other_lanes_go_on_when_the_urgent_one_has_ended(redis: Redis):
+    await RateLimit(redis, "sms.live", 1_000, urgent=True).take(1)
+    await asyncio.wait_for(RateLimit(redis, "sms.live", 1_000).take(1), 30)
+
+
+async def test_a_drill_gives_way_to_nobody_and_holds_nobody_up(redis: Redis):
+    assert await RateLimit(redis, "sms.live", 1_000, urgent=True)._queue_up(10.0) is not None
+    assert await RateLimit(redis, "sms.drill", 1_000)._queue_up(0.01) is not None
+
+
+@pytest.mark.parametrize("key", ["_next", "_first"])
+async def test_a_moment_from_before_the_clock_was_set_back_holds_nobody_up(redis: Redis, key):
+    limit = RateLimit(redis, "sms.live", 100)
+    seconds, _ = await redis.time()
+    await redis.set(getattr(limit, key), repr(seconds + 3_600.0))
+    assert await limit._queue_up(0.01) == 0
+
+
+async def test_a_silent_redis_is_not_asked_for_every_slice(monkeypatch, no_redis: Redis):
+    limit, asked = RateLimit(no_redis, "sms.live", 100), []
+
+    async def silent(seconds: float) -> float:
+        asked.append(seconds)
         raise TimeoutError
 
-    async def known() -> None: ...
-
-    monkeypatch.setattr(limit, "_add", silent)
-    monkeypatch.setattr(limit, "_read_clock", known)
+    monkeypatch.setattr(limit, "_queue_up", silent)
     for _ in range(3):
         await limit.take(10)
     assert len(asked) == 1
-    await client.aclose()
 
 
 async def test_its_keys_go_by_themselves(redis: Redis):
-    await RateLimit(redis, "sms.live", 10).take(1)
+    await RateLimit(redis, "sms.live", 10, urgent=True).take(1)
     keys = [key async for key in redis.scan_iter("tongda:rate:*")]
-    assert len(keys) == 1
-    assert 0 < await redis.pttl(keys[0]) <= 2_000
+    assert len(keys) == 2
+    for key in keys:
+        assert 0 < await redis.pttl(key) <= 2_000
 
 
 async def test_without_redis_each_worker_keeps_to_its_share(no_redis: Redis):
     limits = [RateLimit(no_redis, "sms.live", 200, workers=4) for _ in range(4)]
     counts = await asyncio.gather(*(granted(limit, 1.0) for limit in limits))
-    assert all(1 <= count <= 5 * (1.0 / SLOT + 2) for count in counts)
+    assert all(1 <= count <= 50 * (1.0 + CREDIT_SECONDS) + 2 for count in counts)
 
 
 async def test_a_pace_that_was_cut_cuts_the_rate(redis: Redis):
     limit = RateLimit(redis, "sms.live", 100)
     limit.pace.share = 0.5
-    assert await granted(limit, 1.0) <= 5 * (1.0 / SLOT + 2)
+    assert await granted(limit, 1.0) <= 50 * (1.0 + CREDIT_SECONDS) + 2
 
 
 class TestAPace:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from channels.base import Accepted, Throttled
-from gateway.dispatch.run import Run, Spoken, backoff, kept
+from channels.base import Accepted, Throttled, always
+from gateway.dispatch.run import FRESH_SECONDS, Gate, Run, Spoken, backoff, kept
 from gateway.store import dispatch as store
 from gateway.store.database import Database
 from tests.dispatch.scripted import Fake, Text, opened, plan, route, states
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from channels.base import Message, Prepared, Reporter
 
@@ -30,15 +30,28 @@ class Slow(Fake):
         super().__init__()
         self.begun = asyncio.Event()
 
-    async def send(self, prepared: Prepared, messages: Sequence[Message], report: Reporter) -> None:
+    async def send(
+        self,
+        prepared: Prepared,
+        messages: Sequence[Message],
+        report: Reporter,
+        may_leave: Callable[[], bool] = always,
+    ) -> None:
         self.sent.append(messages[0].delivery)
+        self.may_leave = may_leave
         self.begun.set()
         self.answer = lambda: report([(messages[0].delivery, Accepted(("r",)))])
         await asyncio.Event().wait()
 
 
 class Doubling(Fake):
-    async def send(self, prepared: Prepared, messages: Sequence[Message], report: Reporter) -> None:
+    async def send(
+        self,
+        prepared: Prepared,
+        messages: Sequence[Message],
+        report: Reporter,
+        may_leave: Callable[[], bool] = always,
+    ) -> None:
         await super().send(prepared, messages, report)
         await super().send(prepared, messages, report)
 
@@ -98,6 +111,49 @@ async def test_what_waits_in_the_channel_is_withdrawn_when_the_release_is_over(d
         async with database.raw() as connection:
             copies = await connection.fetch("SELECT copies FROM deliveries ORDER BY id")
         assert [row[0] for row in copies] == [1, 1, 1, 1], "they may have left: they will be unknown"
+
+
+@pytest.mark.parametrize("over", ["state = 'stopped'", "expires = now()"])
+async def test_nothing_more_may_leave_the_channel_once_the_release_is_over(database_url, over):
+    channel = Slow()
+    async with opened(database_url) as (database, ledger):
+        run, rows = await run_of(database, route(database, ledger, channel), await plan(database, 4))
+        async with kept(run):
+            sending = asyncio.create_task(run.send(rows, TEXTS))
+            await channel.begun.wait()
+            assert channel.may_leave()
+            async with database.raw() as connection:
+                await connection.execute(f"UPDATE releases SET {over}")
+            await sending
+            assert not channel.may_leave()
+
+
+async def test_a_worker_that_does_not_see_the_database_lets_nothing_leave(database_url, monkeypatch):
+    channel = Slow()
+    async with opened(database_url) as (database, ledger):
+        run, rows = await run_of(database, route(database, ledger, channel), await plan(database, 4))
+        sending = asyncio.create_task(run.send(rows, TEXTS))
+        await channel.begun.wait()
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(run.gate, "_now", lambda: loop.time() + FRESH_SECONDS)
+        assert not channel.may_leave(), "frozen for so long, or cut off from the database"
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_a_gate_opens_only_by_a_look_and_never_again_once_it_is_shut(monkeypatch):
+    gate, now = Gate(), 100.0
+    monkeypatch.setattr(gate, "_now", lambda: now)
+    assert not gate()
+    gate.seen(now)
+    assert gate()
+    gate.expires(now)
+    assert not gate()
+    gate.expires(now + 1)
+    assert gate()
+    gate.shut()
+    gate.seen(now)
+    assert not gate()
 
 
 async def test_a_run_that_lost_its_lease_withdraws_what_has_not_left(database_url):

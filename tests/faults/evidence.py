@@ -1,24 +1,32 @@
 """What the checker looks at: a dump of the database, the providers' ledgers, the logs.
 
 Read with plain queries, so that no code of the gateway stands between the checker and the rows.
+
+``python -m tests.faults.evidence smpp`` is ``python -m channels.simulate smpp`` with an SMSC that
+also notes which reports were acknowledged.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 
+from channels import simulate
+from channels.smpp import simulator
+from channels.smpp.smsc import SmscSession
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
 TABLES = (
-    "people", "target_lists", "targets", "alerts", "approvals", "releases", "batches", "deliveries",
-    "attempts", "receipts", "parked_receipts", "counters", "audit",
+    "people", "regions", "target_lists", "targets", "alerts", "approvals", "releases", "batches",
+    "deliveries", "attempts", "receipts", "parked_receipts", "counters", "audit",
 )  # fmt: skip
 _JSON = {"content", "texts", "plan", "addresses", "area"}
 
@@ -35,11 +43,18 @@ class Entry(NamedTuple):
     at: datetime
 
 
+class Head(NamedTuple):
+    """The last record of the audit chain, as it was seen from outside at some moment."""
+
+    seq: int
+    hash: str
+
+
 class Acknowledged(NamedTuple):
     """What the gateway has said it has: it must be there, whatever was killed afterwards."""
 
-    receipts: Mapping[str, int] = {}
-    """Reports that a provider was told are kept, by channel."""
+    receipts: Mapping[str, Sequence[str]] = {}
+    """References of the reports that a provider was told are kept, by channel, as often as it was told."""
     rows: frozenset[tuple[str, str, Any]] = frozenset()
     """(table, column, value) that an answered step at the desk or an answered callback made."""
 
@@ -51,6 +66,9 @@ class Evidence(NamedTuple):
     ledger: list[Entry] = []  # noqa: RUF012 - never changed
     logs: list[Row] = []  # noqa: RUF012 - never changed
     acknowledged: Acknowledged = Acknowledged()
+    heads: frozenset[Head] = frozenset()
+    reports: Sequence[Row] = ()
+    """The gateway's own coverage reports, as JSON."""
     read_at: datetime = datetime.max.replace(tzinfo=UTC)
 
 
@@ -62,6 +80,12 @@ async def read_tables(url: str) -> dict[str, list[Row]]:
             return {table: await _read(connection, table) for table in TABLES}
     finally:
         await connection.close()
+
+
+async def read_head(connection: asyncpg.Connection) -> Head | None:
+    """Return the head of the audit chain as anybody may see it."""
+    row = await connection.fetchrow("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+    return Head(*row) if row else None
 
 
 async def _read(connection: asyncpg.Connection, table: str) -> list[Row]:
@@ -96,3 +120,49 @@ def read_logs(files: Iterable[Path]) -> list[Row]:
                 row = {"event": line}
             found.append(row if isinstance(row, dict) else {"event": line})
     return found
+
+
+class Waiting(dict[int, Any]):
+    """Reports of one connection that wait for their acknowledgement; what is taken out has got it."""
+
+    def __init__(self, acknowledged: list[str]) -> None:
+        super().__init__()
+        self._acknowledged = acknowledged
+
+    def pop(self, sequence: int, default: Any = None) -> Any:
+        report = super().pop(sequence, default)
+        if report is not None:
+            self._acknowledged += references(report)
+        return report
+
+
+def references(report: bytes | tuple[bytes, bytes]) -> list[str]:
+    """Return the reference that a deliver_sm speaks of; a person's reply has none."""
+    if isinstance(report, tuple):
+        return [report[1].decode()]
+    return [found.decode() for found in re.findall(rb"id:(\S+) sub:", report)]
+
+
+class NotingSession(SmscSession):
+    """A connection that notes what was acknowledged on it."""
+
+    def __init__(self, smsc: NotingSmsc) -> None:
+        super().__init__(smsc)
+        self._unacknowledged = Waiting(smsc.told_kept)
+
+
+class NotingSmsc(simulator.SmppSimulator):
+    """The played SMSC, which knows too which reports it was told are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told_kept: list[str] = []
+
+    def write_told_kept(self, file: str) -> None:
+        Path(file).write_text(json.dumps(self.told_kept), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    simulator.SmscSession = NotingSession
+    simulator.SIMULATOR = NotingSmsc
+    raise SystemExit(simulate.main())

@@ -17,23 +17,29 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
 import asyncpg
 
+from gateway.coverage import coverage
 from gateway.ops.gateway import environment
 from gateway.ops.postgres import EmbeddedPostgres
 from gateway.ops.valkey import EmbeddedValkey
 from gateway.store.database import AWAY, Database
 from tests.faults import village
 from tests.faults.checker import Case, Violation, check
-from tests.faults.evidence import Acknowledged, Evidence, read_ledger, read_logs, read_tables
+from tests.faults.evidence import Acknowledged, Evidence, read_head, read_ledger, read_logs, read_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from gateway.desk.leaving import Released
+    from gateway.desk.service import Signed
+    from tests.faults.evidence import Entry, Head, Row
+
+ROOT = Path(__file__).resolve().parents[2]
 
 LOOK_SECONDS = 0.1
 DEADLINE_SECONDS = 100.0
@@ -107,11 +113,13 @@ class Smsc:
 
     def __init__(self, folder: Path, script: Mapping[str, Any]) -> None:
         self._dump = folder / "ledger.jsonl"
+        self._told_kept = folder / "told_kept.json"
         settings = [
             word for name, value in script.items() for word in ("--set", f"{name}={json.dumps(value)}")
         ]
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "channels.simulate", "smpp", *settings],
+            [sys.executable, "-m", "tests.faults.evidence", "smpp", *settings],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -133,6 +141,12 @@ class Smsc:
     async def ledger(self) -> Path:
         await self.say({"dump": str(self._dump)})
         return self._dump
+
+    async def told_kept(self) -> list[str]:
+        """Return the references of the reports that were acknowledged, each as often as it was."""
+        await self.say({"call": ["write_told_kept", str(self._told_kept)]})
+        refs: list[str] = json.loads(self._told_kept.read_text(encoding="utf-8"))
+        return refs
 
     def close(self) -> None:
         self._popen.kill()
@@ -186,6 +200,9 @@ class House:
         self.people = 0
         self.given: dict[str, Any] = {}
         self.acknowledged: set[tuple[str, str, Any]] = set()
+        self.heads: set[Head] = set()
+        self._under_way = 0
+        self._interruptions: list[datetime] = []
         self._processes: list[Process] = []
         self._born = time.monotonic()
 
@@ -202,7 +219,7 @@ class House:
         self, people: int, *, responsible: int = 0, route: Mapping[str, Any], **script: Any
     ) -> None:
         """Settle people and open a provider with a script; ``route`` is our contract with it."""
-        self.people = people
+        self.people, self._under_way = people, 2 * route["window"]
         self.smsc = await asyncio.to_thread(Smsc, self.folder, {"seed": self.seed, **script})
         self.given = {
             "state_dir": str(self.folder),
@@ -225,6 +242,19 @@ class House:
         self.acknowledged.add(("releases", "reference", released.reference))
         return released
 
+    async def take_back(self) -> Signed:
+        """Let two people at the desk cancel the warning that was released first."""
+        alert = await self.number("SELECT alert_id FROM releases ORDER BY id LIMIT 1")
+        assert alert is not None
+        async with Database(self.url, size=2) as database:
+            desk = await village.open_desk(database, self.given)
+            prepared = await desk.cancel(alert, village.PEOPLE[2].login)
+            return await desk.approve(prepared.id, str(prepared.digest), village.PEOPLE[1].login)
+
+    def interrupted(self) -> None:
+        """Note that sending has to come back from here; the verdict tells how long that took."""
+        self._interruptions.append(datetime.now(UTC))
+
     def worker(self) -> Process:
         return self._start("worker", "worker", "sms.urgent")
 
@@ -241,10 +271,12 @@ class House:
         return process
 
     async def number(self, query: str) -> int | None:
-        """Return what a query counts, or None while the database is away."""
+        """Return what a query counts, or None while the database is away; note the audit chain's head."""
         try:
             connection = await asyncpg.connect(self.url, timeout=5)
             try:
+                if head := await read_head(connection):
+                    self.heads.add(head)
                 return int(await connection.fetchval(query))
             finally:
                 await connection.close(timeout=5)
@@ -318,23 +350,45 @@ class House:
 
     async def verdict(self, test: str, *, over: bool = True) -> Verdict:
         """Let the checker look at everything, and tell the result in one line."""
-        acknowledged = (await self.smsc.stats())["acknowledged"]
-        tables = await read_tables(self.url)
-        evidence = Evidence(
-            tables,
-            read_ledger("sms", await self.smsc.ledger()),
-            read_logs(process.log for process in self._processes),
-            Acknowledged({"sms": acknowledged}, frozenset(self.acknowledged)),
-            datetime.now(UTC),
-        )
+        evidence = await self._evidence()
         violations = check(evidence, over=over)
         case = Case(evidence)
         copies = Counter(len(case.received.get(delivery, ())) for delivery in case.deliveries)
         verdict = Verdict(case, violations, copies)
         lost = len({one.subject for one in violations if one.invariant in {"I1", "I2"}})
+        again = max(self._recoveries(evidence.ledger), default=None)
         self.tell(
             f"{test}: seed {self.seed}, N {len(case.deliveries)}, lost {lost}, "
             f"max copies {max(copies, default=0)}, ambiguous {verdict.ambiguous}, "
             f"violations {len(violations)}, {time.monotonic() - self._born:.0f} s"
+            + (f", sending again after {again:.1f} s" if again is not None else "")
         )
         return verdict
+
+    async def _evidence(self) -> Evidence:
+        """Gather everything; what was acknowledged first, so that it must be in the tables."""
+        told_kept = await self.smsc.told_kept()
+        tables = await read_tables(self.url)
+        return Evidence(
+            tables=tables,
+            ledger=read_ledger("sms", await self.smsc.ledger()),
+            logs=read_logs(process.log for process in self._processes),
+            acknowledged=Acknowledged({"sms": told_kept}, frozenset(self.acknowledged)),
+            heads=frozenset(self.heads),
+            reports=await self._reports(row["reference"] for row in tables["releases"]),
+            read_at=datetime.now(UTC),
+        )
+
+    async def _reports(self, releases: Iterable[str]) -> list[Row]:
+        """Return what ``tongda coverage RELEASE --json`` prints."""
+        async with Database(self.url, size=1) as database:
+            return [json.loads((await coverage(database, one)).model_dump_json()) for one in releases]
+
+    def _recoveries(self, ledger: list[Entry]) -> list[float]:
+        """Return the seconds from each interruption until more came than can have been under way."""
+        found = []
+        for since, until in pairwise([*self._interruptions, datetime.max.replace(tzinfo=UTC)]):
+            after = sorted(entry.at for entry in ledger if since < entry.at < until)
+            if len(after) > self._under_way:
+                found.append((after[self._under_way] - since).total_seconds())
+        return found

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
+from gateway.coverage import coverage
+from gateway.desk.compose import Changes
 from gateway.receipts.confirm import make_token
 from gateway.store.database import Database
 from tests.faults.checker import check
-from tests.faults.evidence import Acknowledged, Entry, Evidence, read_tables
-from tests.faults.village import address, open_desk, release, settle
+from tests.faults.evidence import Acknowledged, Entry, Evidence, Head, read_tables
+from tests.faults.village import PEOPLE, address, fields, open_desk, release, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.faults.evidence import Row
+
+    Tables = dict[str, list[Row]]
 
 PERSONAL, FIRST, SECOND = 0, 1, 2
 LINK = "http://127.0.0.1:8080/c/"
@@ -82,8 +91,36 @@ async def tamper(url: str, statement: str) -> None:
         await connection.close()
 
 
+def linked_anew(records: list[Row]) -> list[Row]:
+    """Number and chain audit records again, as a skilled forger would."""
+    linked, previous = [], "0" * 64
+    for seq, row in enumerate(records, 1):
+        told = [row[name] for name in ("actor", "action", "subject", "detail")]
+        record = [seq, row["at"].astimezone(UTC).isoformat(), *told, previous]
+        text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+        own = hashlib.sha256(text.encode()).hexdigest()
+        linked.append(row | {"seq": seq, "previous": previous, "hash": own})
+        previous = own
+    return linked
+
+
+def head_of(tables: Tables) -> Head:
+    last = tables["audit"][-1]
+    return Head(last["seq"], last["hash"])
+
+
+async def report_of(url: str) -> Row:
+    """What the gateway says of its only release."""
+    async with Database(url, size=1) as database:
+        return json.loads((await coverage(database, 1)).model_dump_json())
+
+
 async def found(url: str, ledger: list[Entry], **more) -> set[str]:
-    evidence = Evidence(await read_tables(url), ledger, read_at=datetime.now(UTC), **more)
+    return judged(await read_tables(url), ledger, **more)
+
+
+def judged(tables: Tables, ledger: list[Entry], **more) -> set[str]:
+    evidence = Evidence(tables, ledger, read_at=datetime.now(UTC), **more)
     return {violation.invariant for violation in check(evidence)}
 
 
@@ -147,6 +184,40 @@ BAD_ROWS = {
     "a receipt of another delivery counts": (
         "I7",
         "UPDATE receipts SET delivery_id = (SELECT max(id) FROM deliveries)",
+    ),
+    "a message that was accepted is tried again": (
+        "I7",
+        (
+            "INSERT INTO attempts SELECT delivery_id, channel, 2, 1, batch_id, 2, 'rejected', '', '8', "
+            f"now(), now() FROM attempts WHERE delivery_{ONE}"
+        ),
+    ),
+    "a lost answer of a blue alert is tried again": (
+        "I7",
+        (
+            "UPDATE releases SET resend_unknown = false; UPDATE attempts SET try = 2; "
+            "INSERT INTO attempts SELECT delivery_id, channel, 1, 1, batch_id, 1, 'unknown', '', 'timeout', "
+            f"submitted_at, answered_at FROM attempts WHERE delivery_{ONE}"
+        ),
+    ),
+    "a message that a provider has was never tried": (
+        "I3",
+        (
+            f"DELETE FROM attempts WHERE delivery_{ONE}; DELETE FROM receipts WHERE delivery_{ONE}; "
+            "INSERT INTO receipts SELECT max(id), 'sms', '', 9, 'person', 'reply', now(), now(), '' "
+            f"FROM deliveries; UPDATE deliveries SET state = 9 WHERE {ONE}; "
+            "UPDATE counters SET count = count - 1; "
+            "INSERT INTO counters SELECT release_id, channel, region, 9, 1 FROM counters"
+        ),
+    ),
+    "receipts whose attempts are known stay parked": (
+        "I7",
+        (
+            "INSERT INTO parked_receipts (channel, ref, state, source, code, received_at, raw) "
+            "SELECT channel, ref, state, source, code, received_at, raw FROM receipts; "
+            "DELETE FROM receipts; UPDATE deliveries SET state = 5, delivered_at = NULL; "
+            "UPDATE counters SET state = 5"
+        ),
     ),
     "a first try after the expiry": (
         "I8",
@@ -232,11 +303,31 @@ async def test_a_second_copy_is_explained_by_a_lost_answer_and_a_third_by_nothin
     url, ledger = good
     await tamper(
         url,
-        "INSERT INTO attempts SELECT delivery_id, channel, try + 1, 1, batch_id, token, 'unknown', '', "
+        "UPDATE attempts SET try = 2; "
+        "INSERT INTO attempts SELECT delivery_id, channel, 1, 1, batch_id, token, 'unknown', '', "
         "'timeout', submitted_at, answered_at FROM attempts",
     )
     assert await found(url, double(ledger)) == set()
     assert await found(url, double(double(ledger))) == {"I3"}
+
+
+@pytest.mark.parametrize(("late", "expected"), [(0.1, set()), (0.5, {"I8"})])
+async def test_only_the_reading_of_two_clocks_is_allowed_for_after_the_expiry(good, late, expected):
+    url, ledger = good
+    (expires,) = (row["expires"] for row in (await read_tables(url))["releases"])
+    came = [one._replace(at=expires + timedelta(seconds=late)) for one in ledger]
+    assert await found(url, came) == expected
+
+
+async def test_a_first_try_that_was_judged_lost_after_the_expiry_was_not_made_then(good):
+    url, ledger = good
+    await tamper(
+        url,
+        "UPDATE attempts SET try = 2, submitted_at = (SELECT expires - interval '1 s' FROM releases); "
+        "INSERT INTO attempts SELECT delivery_id, channel, 1, 1, batch_id, token, 'unknown', '', "
+        "'lease lost', expires + interval '1 s', expires + interval '1 s' FROM attempts, releases",
+    )
+    assert "I8" not in await found(url, ledger)
 
 
 async def test_an_unknown_of_a_red_alert_that_was_not_sent_again_is_a_loss(good):
@@ -252,17 +343,30 @@ async def test_an_unknown_of_a_red_alert_that_was_not_sent_again_is_a_loss(good)
     assert await found(url, lose(ledger)) == {"I2"}
 
 
-@pytest.mark.parametrize(
-    ("claimed", "expected"),
-    [
-        (Acknowledged(receipts={"sms": 3}), set()),
-        (Acknowledged(receipts={"sms": 4}), {"I13"}),
-        (Acknowledged(rows=frozenset({("alerts", "id", 999)})), {"I13"}),
-    ],
-)
-async def test_it_misses_what_was_acknowledged_and_is_gone(good, claimed, expected):
+async def test_it_misses_a_row_that_was_acknowledged_and_is_gone(good):
     url, ledger = good
-    assert await found(url, ledger, acknowledged=claimed) == expected
+    claimed = Acknowledged(rows=frozenset({("alerts", "id", 999)}))
+    assert await found(url, ledger, acknowledged=claimed) == {"I13"}
+
+
+async def test_it_misses_an_acknowledged_receipt_though_another_is_there_twice(good):
+    url, ledger = good
+    claimed = Acknowledged(receipts={"sms": [entry.ref for entry in ledger]})
+    assert await found(url, ledger, acknowledged=claimed) == set()
+    await tamper(
+        url,
+        "UPDATE receipts SET (delivery_id, ref) = (SELECT min(id), 'ref' || min(id) FROM deliveries) "
+        f"WHERE delivery_{ONE}; UPDATE deliveries SET state = 5, delivered_at = NULL WHERE {ONE}; "
+        "UPDATE counters SET count = count - 1; "
+        "INSERT INTO counters SELECT release_id, channel, region, 5, 1 FROM counters",
+    )
+    assert await found(url, ledger, acknowledged=claimed) == {"I13"}
+
+
+async def test_a_receipt_that_was_acknowledged_twice_is_there_twice(good):
+    url, ledger = good
+    twice = Acknowledged(receipts={"sms": [entry.ref for entry in ledger] * 2})
+    assert await found(url, ledger, acknowledged=twice) == {"I13"}
 
 
 async def test_a_lost_lease_that_the_log_tells_of_is_no_violation(good):
@@ -272,3 +376,119 @@ async def test_a_lost_lease_that_the_log_tells_of_is_no_violation(good):
     said = [{"event": "lease expired", "batch": batch}]
     assert "I11" in await found(url, ledger)
     assert "I11" not in await found(url, ledger, logs=said)
+
+
+async def add_people(url: str) -> None:
+    """Let the audit chain grow by records of which no row tells."""
+    async with Database(url, size=2) as database:
+        await open_desk(database, GIVEN)
+
+
+async def test_it_finds_a_chain_that_is_shorter_than_a_head_that_was_noted(good):
+    url, ledger = good
+    await add_people(url)
+    tables = await read_tables(url)
+    noted = frozenset({head_of(tables)})
+    assert judged(tables, ledger, heads=noted) == set()
+    tables["audit"].pop()
+    assert judged(tables, ledger) == set()
+    assert judged(tables, ledger, heads=noted) == {"I6"}
+
+
+async def test_it_finds_a_chain_that_was_rewritten_as_a_whole(good):
+    url, ledger = good
+    tables = await read_tables(url)
+    noted = frozenset({head_of(tables)})
+    tables["audit"][0]["actor"] = "other"
+    tables["audit"] = linked_anew(tables["audit"])
+    assert judged(tables, ledger) == set()
+    assert judged(tables, ledger, heads=noted) == {"I6"}
+
+
+class Tomorrow:
+    """A clock that is a day ahead."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(days=1)
+
+
+@pytest.fixture
+async def told(database_url: str) -> Tables:
+    """Alerts that came to every end an alert can come to."""
+    author, first, second = (person.login for person in PEOPLE)
+    async with Database(database_url, size=2) as database:
+        await settle(database, 3)
+        desk = await open_desk(database, GIVEN)
+        await release(desk, "blue")
+        updating = await desk.submit((await desk.update(1, author)).id, author)
+        await desk.approve(updating.id, str(updating.digest), first)
+        await desk.release(updating.id, second)
+        cancelling = await desk.cancel(updating.id, second)
+        await desk.approve(cancelling.id, str(cancelling.digest), first)
+        drafted = await desk.draft(fields("blue"), author)
+        await desk.edit(drafted.id, author, Changes(note="x"))
+        submitted = await desk.submit(drafted.id, author)
+        await desk.reject(submitted.id, str(submitted.digest), first, "unclear")
+        await desk.withdraw(drafted.id, author)
+        await release(desk, "blue")
+        desk.clock = Tomorrow()
+        assert await desk.expire_due()
+    return await read_tables(database_url)
+
+
+STEPS = (
+    "person", "draft", "edit", "submit", "approve", "reject", "release", "prepare_cancel", "update",
+    "cancel", "expire", "withdraw",
+)  # fmt: skip
+
+
+async def test_each_step_that_the_rows_tell_of_is_told(told):
+    assert {row["action"] for row in told["audit"]} == set(STEPS)
+    assert "I6" not in judged(told, [])
+
+
+async def test_it_finds_a_step_whose_record_was_taken_out_of_a_chain_linked_anew(told):
+    for action in STEPS:
+        first = next(row for row in told["audit"] if row["action"] == action)
+        kept = [row for row in told["audit"] if row is not first]
+        assert "I6" in judged(told | {"audit": linked_anew(kept)}, []), action
+
+
+async def test_it_finds_a_step_that_is_told_twice(told):
+    for action in [step for step in STEPS if step != "person"]:
+        first = next(row for row in told["audit"] if row["action"] == action)
+        assert "I6" in judged(told | {"audit": linked_anew([*told["audit"], first])}, []), action
+
+
+def one_more(report: Row, path: str) -> Row:
+    """Return the report with one figure raised."""
+    raised = copy.deepcopy(report)
+    *way, name = path.split("/")
+    place: Any = raised
+    for step in way:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    place[name] = (place[name] or 0) + 1
+    return raised
+
+
+FIGURES = (
+    "people/delivered", "people/pending", "deliveries/accepted", "channels/0/unknown", "townships/0/failed",
+    "townships/0/responsible/part", "roles/1/confirmed", "without_address", "responsible/of",
+    "responsible_in_time/part", "public_in_time/part", "villages/of", "population/part", "t90_s",
+    "attempts_accepted/of", "people/rate",
+)  # fmt: skip
+
+
+async def test_it_finds_a_report_that_differs_from_the_rows_by_one(good):
+    url, ledger = good
+    tables, report = await read_tables(url), await report_of(url)
+    assert judged(tables, ledger, reports=[report]) == set()
+    for figure in FIGURES:
+        assert judged(tables, ledger, reports=[one_more(report, figure)]) == {"I9"}, figure
+
+
+async def test_it_finds_a_report_that_leaves_a_township_out(good):
+    url, ledger = good
+    report = await report_of(url)
+    report["townships"].clear()
+    assert await found(url, ledger, reports=[report]) == {"I9"}

@@ -36,6 +36,7 @@ async def test_c1_a_postgresql_that_crashes_under_load_loses_nothing_that_was_ac
             await asyncio.sleep(house.chance.uniform(0.0, 0.5))
             await asyncio.to_thread(stop_at_once if step % 2 else kill, house)
             await asyncio.to_thread(house.servers.postgres.start)
+            house.interrupted()
     await house.until_none(UNPROVEN)
     drafted = sum(table == "alerts" for table, _, _ in house.acknowledged)
     verdict = await house.verdict(f"C1 (6 crashes, {drafted} drafts acknowledged)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tests.faults.checker import ACCEPTED, DELIVERED, EXPIRED, REJECTED, UNKNOWN
@@ -121,3 +123,21 @@ async def test_d4_receipts_that_come_after_the_closing_still_count(house: House)
     verdict = await house.verdict("D4 late")
     assert not verdict.violations
     assert verdict.states == {DELIVERED: 1_000}
+
+
+async def test_d4_a_reference_that_the_provider_gives_twice_proves_each_message_once(house: House):
+    """D4, reused: 2,000 messages at 400/s; half-way the provider counts its references from 1 again."""
+    await house.open(2_000, route={"rate": 400, "window": 20})
+    await house.release("orange")
+    house.reconciler()
+    house.worker()
+    await house.until_received(1_000)
+    await house.smsc.change(last_id=0)
+    await house.until_none(UNPROVEN)
+    verdict = await house.verdict("D4 reused")
+    assert not verdict.violations
+    assert verdict.copies == {1: 2_000}
+    refs = Counter(entry.ref for entries in verdict.case.received.values() for entry in entries)
+    assert Counter(refs.values())[2] > 500
+    told = verdict.case.receipts
+    assert {len(told[number]) for number in verdict.case.deliveries} == {1}

@@ -33,6 +33,7 @@ async def test_b1_a_valkey_that_is_emptied_or_killed_with_its_data_costs_nothing
     for step in range(1, 9):
         await house.until_tried(step * 800)
         await asyncio.to_thread(empty if step % 2 else ruin, house)
+        house.interrupted()
     await house.until_none(UNPROVEN)
     verdict = await house.verdict("B1 (4 times emptied, 4 times killed)")
     assert not verdict.violations

@@ -29,16 +29,16 @@ def body(**entry: object) -> bytes:
 class TestWho:
     @pytest.mark.parametrize("key", [KEY, OLD])
     def test_either_live_key_is_taken_during_a_change_of_key(self, key):
-        verify(STAMP, sign(STAMP, BODY, key), BODY, [KEY, OLD], NOW)
+        verify("sms", STAMP, sign("sms", STAMP, BODY, key), BODY, [KEY, OLD], NOW)
 
     @pytest.mark.parametrize("off", [-300, -1, 0, 1, 300])
     def test_a_clock_may_be_five_minutes_off(self, off):
-        verify(at(off), sign(at(off), BODY, KEY), BODY, [KEY], NOW)
+        verify("sms", at(off), sign("sms", at(off), BODY, KEY), BODY, [KEY], NOW)
 
     @pytest.mark.parametrize("off", [-301, 301, -86400, 86400 * 365])
     def test_an_older_or_later_call_is_refused(self, off):
         with pytest.raises(CallbackRefused, match="off our clock") as refused:
-            verify(at(off), sign(at(off), BODY, KEY), BODY, [KEY], NOW)
+            verify("sms", at(off), sign("sms", at(off), BODY, KEY), BODY, [KEY], NOW)
         assert refused.value.status == 401
 
     @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ class TestWho:
     )
     def test_a_timestamp_that_is_no_unix_time_is_refused(self, stamp):
         with pytest.raises(CallbackRefused, match="Tongda-Timestamp"):
-            verify(stamp, sign(stamp or "", BODY, KEY), BODY, [KEY], NOW)
+            verify("sms", stamp, sign("sms", stamp or "", BODY, KEY), BODY, [KEY], NOW)
 
     @pytest.mark.parametrize(
         "signature",
@@ -67,39 +67,41 @@ class TestWho:
             None,
             "",
             "0" * 64,
-            sign(STAMP, BODY, KEY)[:63],
-            sign(STAMP, BODY, KEY).upper(),
-            sign(STAMP, BODY, KEY) + "0",
-            f"v1={sign(STAMP, BODY, KEY)}",
-            sign(STAMP, BODY, b"a key of somebody else"),
-            sign(at(1), BODY, KEY),
-            sign(STAMP, BODY + b" ", KEY),
-            sign("", STAMP.encode() + b"." + BODY, KEY),
+            sign("sms", STAMP, BODY, KEY)[:63],
+            sign("sms", STAMP, BODY, KEY).upper(),
+            sign("sms", STAMP, BODY, KEY) + "0",
+            f"v1={sign('sms', STAMP, BODY, KEY)}",
+            sign("sms", STAMP, BODY, b"a key of somebody else"),
+            sign("sms", at(1), BODY, KEY),
+            sign("email", STAMP, BODY, KEY),
+            sign("sms.drill", STAMP, BODY, KEY),
+            sign("sms", STAMP, BODY + b" ", KEY),
+            sign("sms", "", STAMP.encode() + b"." + BODY, KEY),
             "é" * 64,
         ],
     )
     def test_a_signature_that_is_not_exactly_ours_is_refused(self, signature):
         with pytest.raises(CallbackRefused, match="Tongda-Signature") as refused:
-            verify(STAMP, signature, BODY, [KEY], NOW)
+            verify("sms", STAMP, signature, BODY, [KEY], NOW)
         assert refused.value.status == 401
 
     def test_a_channel_without_keys_takes_nobody(self):
         with pytest.raises(CallbackRefused):
-            verify(STAMP, sign(STAMP, BODY, b""), BODY, [], NOW)
+            verify("sms", STAMP, sign("sms", STAMP, BODY, b""), BODY, [], NOW)
 
     def test_a_refusal_names_neither_key_nor_the_right_signature(self):
         with pytest.raises(CallbackRefused) as refused:
-            verify(STAMP, "0" * 64, BODY, [KEY], NOW)
-        assert sign(STAMP, BODY, KEY) not in str(refused.value)
+            verify("sms", STAMP, "0" * 64, BODY, [KEY], NOW)
+        assert sign("sms", STAMP, BODY, KEY) not in str(refused.value)
         assert KEY.decode() not in str(refused.value)
 
     @given(st.binary(max_size=100), st.binary(max_size=100))
     def test_a_signature_holds_for_no_other_body(self, one, other):
         if one == other:
-            verify(STAMP, sign(STAMP, one, KEY), other, [KEY], NOW)
+            verify("sms", STAMP, sign("sms", STAMP, one, KEY), other, [KEY], NOW)
         else:
             with pytest.raises(CallbackRefused):
-                verify(STAMP, sign(STAMP, one, KEY), other, [KEY], NOW)
+                verify("sms", STAMP, sign("sms", STAMP, one, KEY), other, [KEY], NOW)
 
 
 class TestWhat:

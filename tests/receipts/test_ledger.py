@@ -255,12 +255,39 @@ class TestTheLedger:
     async def test_drops_only_the_fact_that_cannot_be_stored_and_alarms(self, database, book):
         ids = await people(database, *[Proof.SUBMITTING] * 5, copies=1)
         with capture_logs() as logs:
-            bad = made(ids[2], Rejected("a code with \x00"))
+            bad = made(ids[2], Rejected("a try that no column holds"))._replace(try_=70_000)
             good = [made(delivery, Accepted((f"r{delivery}",))) for delivery in ids if delivery != ids[2]]
             await asyncio.gather(book.attempts(bad), *(book.attempts(one) for one in good))
         assert book.durable == 5
         assert await states(database) == [5, 5, Proof.SUBMITTING, 5, 5]
         assert [row["alarm"] for row in logs if row["log_level"] == "error"] == [True]
+
+    async def test_drops_only_the_bad_fact_of_one_answer(self, database, book):
+        ids = await people(database, *[Proof.SUBMITTING] * 5, copies=1)
+        facts = [made(delivery, Accepted((f"r{delivery}",))) for delivery in ids]
+        await book.attempts(facts[0], facts[1], facts[2]._replace(try_=70_000), facts[3], facts[4])
+        assert book.durable == 1
+        assert await states(database) == [5, 5, Proof.SUBMITTING, 5, 5]
+
+    async def test_a_stranger_s_odd_words_cost_no_receipt(self, database, book):
+        ids = await people(database, *[Proof.SUBMITTING] * 3, copies=1)
+        await book.attempts(*(made(delivery, Accepted((f"r\x00{delivery}",))) for delivery in ids))
+        odd = ("a\x00b", "\ud800", "\u3010\x001")
+        await book.reports(
+            *(
+                Receipt(Proof.DELIVERED, f"r\x00{delivery}", code=words, raw=words)
+                for delivery, words in zip(ids, odd, strict=True)
+            )
+        )
+        assert await states(database) == [Proof.DELIVERED] * 3
+        assert await fetch(database, "SELECT count(*) FROM receipts") == [(3,)]
+
+    async def test_a_reference_too_long_for_an_index_holds_nobody_up(self, database, book):
+        (delivery,) = await people(database, Proof.SUBMITTING, copies=1)
+        await book.attempts(made(delivery, Accepted(("r",))))
+        long = "".join(random.Random(7).choices("0123456789abcdef", k=60_000))
+        await book.reports(Receipt(Proof.DELIVERED, long), Receipt(Proof.DELIVERED, "r"))
+        assert await states(database) == [Proof.DELIVERED]
 
     async def test_takes_no_more_reports_than_it_can_keep(self, database, monkeypatch):
         monkeypatch.setattr("gateway.receipts.ledger.MOST_WAITING", 2)
@@ -404,11 +431,13 @@ class TestReceipts:
         await asyncio.wait_for(done.wait(), 30)
         assert await states(database) == [Proof.CONFIRMED]
 
-    async def test_a_reply_from_nobody_is_acknowledged_and_moves_nothing(self, database, book):
+    async def test_a_reply_from_nobody_is_kept_and_moves_nothing(self, database, book):
         await people(database, Proof.ACCEPTED)
         await book.reports(Reply("8619900000099", "1"))
         assert await states(database) == [Proof.ACCEPTED]
-        assert await fetch(database, "SELECT count(*) FROM receipts") == [(0,)]
+        assert await fetch(database, "SELECT delivery_id, source, raw FROM receipts") == [
+            (None, "person", "86199****0099: 1")
+        ]
 
 
 @pytest.mark.parametrize("table", ["attempts", "receipts", "audit"])

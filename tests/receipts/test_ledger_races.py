@@ -51,9 +51,9 @@ async def test_receipts_for_two_parts_at_two_workers_at_one_moment_prove_the_del
             told = [Told("sms", "provider", NOW, Receipt(Proof.DELIVERED, ref))]
             async with database.raw() as connection, connection.transaction():
                 facts = Facts()
-                matched, _ = await match(connection, told, Known())
-                await store.append(connection, [], [one.row() for one in matched], [])
-                await prove(connection, matched, facts)
+                found = await match(connection, told, Known())
+                await store.append(connection, [], found.rows(), [])
+                await prove(connection, found.matched, facts)
                 await store.project(connection, facts.merged.values())
                 proved.set()
                 await hold.wait()

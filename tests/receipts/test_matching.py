@@ -61,8 +61,10 @@ async def matched(
 ):
     told = [Told(channel, source, NOW, report, mode) for report in reports]
     async with database.raw() as connection:
-        found, parked = await match(connection, told, known or Known())
-    return [(one.delivery, one.state) for one in found], [row[1] for row in parked]
+        found = await match(connection, told, known or Known())
+    said = [report for report in reports if not isinstance(report, DeviceState)]
+    assert len(found.rows()) + len(found.parked) >= len(said), "whatever is told is kept"
+    return [(one.delivery, one.state) for one in found.matched], [row[1] for row in found.parked]
 
 
 def accepted(delivery: int, *refs: str, channel: str = "sms") -> Attempt:
@@ -82,7 +84,7 @@ class TestAReceipt:
         assert await matched(database, by_number, mode="drill") == ([], [])
         assert (await matched(database, by_number))[0] == [(delivery, Proof.DELIVERED)]
 
-    @pytest.mark.parametrize("ref", ["radio-1", "sms-3", "", "sms-1 "])
+    @pytest.mark.parametrize("ref", ["radio-1", "sms-3", "sms-1 "])
     async def test_of_another_channel_or_of_nobody_is_parked(self, database, built, ref):
         assert await matched(database, Receipt(Proof.DELIVERED, ref)) == ([], [ref])
 
@@ -121,6 +123,17 @@ class TestAReceipt:
         await run(database, "UPDATE deliveries SET copies = 0 WHERE id = $1", delivery)
         reports = [Receipt(Proof.DELIVERED, delivery=number) for number in (delivery, 10**12, -1)]
         assert await matched(database, *reports) == ([], [])
+
+    async def test_of_a_person_who_has_the_link_counts_whatever_the_provider_said(self, database, built):
+        delivery = built.deliveries[0]["sms"]
+        await run(database, "UPDATE deliveries SET copies = 0, state = 7 WHERE id = $1", delivery)
+        tapped = Receipt(Proof.CONFIRMED, delivery=delivery)
+        assert await matched(database, tapped, source="person") == ([(delivery, Proof.CONFIRMED)], [])
+
+    async def test_without_a_reference_belongs_to_nothing(self, database, built):
+        known = Known()
+        known.remember([accepted(built.deliveries[0]["sms"], "")])
+        assert await matched(database, Receipt(Proof.DELIVERED, ""), known=known) == ([], [])
 
     async def test_comes_back_in_any_number_and_order(self, database, built):
         reports = [Receipt(Proof.DELIVERED, ref) for ref in ("sms-2", "x", "sms-1", "sms-2", "y")]
@@ -164,11 +177,37 @@ class TestAReply:
     async def test_is_kept_without_the_number_and_with_what_was_said(self, database, person):
         told = [Told("sms", "provider", NOW, Reply("8619900000001", "1" * 500))]
         async with database.raw() as connection:
-            (found,), _ = await match(connection, told, Known())
+            found = (await match(connection, told, Known())).matched[0]
         row = found.row()
         assert found.told.source == "person"
         assert "8619900000001" not in str(row)
         assert len(row[-1]) < 200
+
+    async def test_answers_the_warning_that_has_arrived_and_not_the_one_on_its_way(self, database, person):
+        later = await build(database, [Person(NORTH_1, sent={"sms": Sent(Proof.SUBMITTING)})])
+        await run(
+            database,
+            "UPDATE targets SET contact_id = 1 WHERE list_id = (SELECT max(id) FROM target_lists)",
+        )
+        await run(database, "UPDATE releases SET released_at = now() WHERE id = $1", later.release)
+        on_its_way = later.deliveries[0]["sms"]
+        assert await matched(database, Reply("8619900000001", "1")) == ([(person, Proof.CONFIRMED)], [])
+        await run(database, "UPDATE deliveries SET state = 5 WHERE id = $1", on_its_way)
+        assert await matched(database, Reply("8619900000001", "1")) == ([(on_its_way, Proof.CONFIRMED)], [])
+
+    async def test_from_a_phone_that_two_persons_share_counts_for_both(self, database, person, built):
+        await run(
+            database,
+            "INSERT INTO contacts (id, name, region, role) OVERRIDING SYSTEM VALUE "
+            "VALUES (2, '虚构二', $1, 'resident')",
+            NORTH_1,
+        )
+        await run(
+            database,
+            "INSERT INTO addresses (contact_id, channel, address) VALUES (2, 'sms', '8619900000001')",
+        )
+        both = [(one["sms"], Proof.CONFIRMED) for one in built.deliveries]
+        assert await matched(database, Reply("8619900000001", "1")) == (both, [])
 
     @pytest.mark.parametrize("address", ["8619900000002", "19900000001", ""])
     async def test_from_a_stranger_counts_for_nothing(self, database, person, address):

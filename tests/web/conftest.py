@@ -30,13 +30,13 @@ class RecordingSink:
     """Keeps what it is given and acknowledges it only when told to."""
 
     def __init__(self) -> None:
-        self.taken: list[tuple[str, str, Any]] = []
+        self.taken: list[tuple[str, str, str, Any]] = []
         self.waiting: list[Any] = []
         self.durable = True
 
-    def __call__(self, channel: str, source: str):
+    def __call__(self, channel: str, source: str, mode: str):
         def take(reports, acknowledge) -> None:
-            self.taken += [(channel, source, report) for report in reports]
+            self.taken += [(channel, source, mode, report) for report in reports]
             if self.durable:
                 acknowledge()
             else:
@@ -70,7 +70,7 @@ def settings(tmp_path, monkeypatch):
         secrets={
             "confirm_key": CONFIRM,
             "old_confirm_keys": [CONFIRM_OLD],
-            "callback_keys": {"sms": CALLBACK, "email": [CALLBACK, CALLBACK_OLD]},
+            "callback_keys": {"sms": CALLBACK, "email": [CALLBACK, CALLBACK_OLD], "sms.drill": CALLBACK_OLD},
         },
     )
 

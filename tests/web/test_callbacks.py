@@ -24,8 +24,8 @@ def body(*receipts: dict[str, str]) -> bytes:
     return json.dumps({"receipts": receipts}).encode()
 
 
-def signed(content: bytes, key: str = CALLBACK, stamp: str = STAMP) -> dict[str, str]:
-    return {TIMESTAMP: stamp, SIGNATURE: sign(stamp, content, key.encode())}
+def signed(content: bytes, key: str = CALLBACK, stamp: str = STAMP, route: str = "sms") -> dict[str, str]:
+    return {TIMESTAMP: stamp, SIGNATURE: sign(route, stamp, content, key.encode())}
 
 
 DELIVERED = body({"ref": "a1", "state": "delivered", "code": "000"})
@@ -85,16 +85,30 @@ class TestGenuine:
         assert await state_of(database, sent) == Proof.ACCEPTED
 
     async def test_another_providers_reference_moves_nothing(self, client, sent, database):
-        response = await client.post("/receipts/email", data=DELIVERED, headers=signed(DELIVERED))
+        response = await client.post(
+            "/receipts/email", data=DELIVERED, headers=signed(DELIVERED, route="email")
+        )
         assert response.status == 204
         assert await state_of(database, sent) == Proof.ACCEPTED
 
     @pytest.mark.parametrize("key", [CALLBACK, CALLBACK_OLD])
     async def test_both_live_keys_are_taken(self, serve, recording, key):
         client = await serve(recording)
-        response = await client.post("/receipts/email", data=DELIVERED, headers=signed(DELIVERED, key))
+        response = await client.post(
+            "/receipts/email", data=DELIVERED, headers=signed(DELIVERED, key, route="email")
+        )
         assert response.status == 204
-        assert [entry[:2] for entry in recording.taken] == [("email", "provider")]
+        assert [entry[:3] for entry in recording.taken] == [("email", "provider", "live")]
+
+    async def test_the_provider_of_drills_speaks_with_its_own_key_and_of_drills_alone(self, serve, recording):
+        client = await serve(recording)
+        drill = signed(DELIVERED, CALLBACK_OLD, route="sms.drill")
+        assert (await client.post("/receipts/sms.drill", data=DELIVERED, headers=drill)).status == 204
+        assert [entry[:3] for entry in recording.taken] == [("sms", "provider", "drill")]
+        assert (await client.post("/receipts/sms", data=DELIVERED, headers=drill)).status == 401
+        turned = signed(DELIVERED, CALLBACK, route="sms")
+        assert (await client.post("/receipts/email", data=DELIVERED, headers=turned)).status == 401
+        assert len(recording.taken) == 1
 
     async def test_what_is_not_durable_in_time_is_a_503_and_not_a_204(self, serve, recording):
         recording.durable = False

@@ -102,8 +102,8 @@ class TestPressing:
     async def test_it_comes_over_the_deliverys_own_channel_as_a_person(self, serve, release, recording):
         built = await release()
         await (await serve(recording)).post(link(built))
-        ((channel, source, receipt),) = recording.taken
-        assert (channel, source) == ("sms", "person")
+        ((channel, source, mode, receipt),) = recording.taken
+        assert (channel, source, mode) == ("sms", "person", "live")
         assert (receipt.state, receipt.delivery) == (Proof.CONFIRMED, built.deliveries[0]["sms"])
 
     async def test_it_does_not_say_confirmed_before_that_is_durable(self, serve, release, recording):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gateway.alerts.language import tag_of
-from gateway.alerts.model import MsgType, ResponseType, Scope, Status
+from gateway.alerts.model import MsgType, Scope, Status
 
 if TYPE_CHECKING:
     from gateway.alerts.rules.context import Context
 
 _AUTHORITY_OID = re.compile(r"(urn:oid:)?2\.49\.0\.0\.")
+# GB/T 35965.1: issuer of 14 characters that begins with an area code, time of entry, serial number.
+_LIKE_NATIONAL = re.compile(r"[0-9]{6}[^_]*_[0-9]+_[^_]*")
+_NATIONAL = re.compile(r"[0-9]{6}[0-9A-Z]{8}_([0-9]{14})_[0-9]")
 _UNIQUE_SENDER = re.compile(r"[@.:]|[0-9]{6}")
 _SUPERSEDING = (MsgType.UPDATE, MsgType.CANCEL)
 _ANSWERING = (MsgType.ACK, MsgType.ERROR)
@@ -22,10 +25,23 @@ def about_identity(context: Context) -> None:
     alert, found = context.alert, context.found
     if _AUTHORITY_OID.match(alert.identifier):
         found.add("identifier_authority_arc", "alert/identifier")
+    if _LIKE_NATIONAL.fullmatch(alert.identifier) and not _is_national(alert.identifier):
+        found.add("identifier_not_national", "alert/identifier")
     if not _UNIQUE_SENDER.search(alert.sender):
         found.add("sender_not_unique", "alert/sender")
     if alert.signatures:
         found.add("signed", "alert")
+
+
+def _is_national(identifier: str) -> bool:
+    match = _NATIONAL.fullmatch(identifier)
+    if match is None:
+        return False
+    try:
+        datetime.fromisoformat(f"{match[1][:8]}T{match[1][8:]}")
+    except ValueError:
+        return False
+    return True
 
 
 def about_audience(context: Context) -> None:
@@ -85,23 +101,3 @@ def _about_other_senders(context: Context) -> None:
             f"the {alert.msg_type} names alerts of {len(others)} other sender(s); it may replace its own only"
         )
         context.found.add("references_other_sender", "alert/references", message)
-
-
-def about_blocks(context: Context) -> None:
-    """Whether there are info blocks and whether they agree."""
-    alert, found = context.alert, context.found
-    if not alert.infos:
-        if alert.msg_type not in _ANSWERING and alert.status != Status.SYSTEM:
-            found.add("no_info", "alert")
-        return
-    first = alert.infos[0]
-    events: dict[str, str] = {}
-    for path, info in context.infos():
-        if set(info.categories) != set(first.categories):
-            found.add("category_differs", f"{path}/category")
-        if set(info.event_codes) != set(first.event_codes):
-            found.add("event_code_differs", f"{path}/eventCode")
-        if events.setdefault(tag_of(info), info.event) != info.event:
-            found.add("event_differs", f"{path}/event")
-        if ResponseType.ASSESS in info.response_types and alert.scope == Scope.PUBLIC:
-            found.add("assess_in_public", f"{path}/responseType")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from gateway.alerts.rules.context import Context
 
 _LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".lan", ".home.arpa")
+_MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(?:\s*;.*)?", re.ASCII | re.DOTALL)
+_SHA1 = re.compile(r"[0-9a-fA-F]{40}")
 _WEB_SCHEMES = ("http", "https")
 
 
@@ -31,6 +34,7 @@ def about_resources(context: Context) -> None:
 
 
 def _about(resource: Resource) -> Iterator[tuple[str, str]]:
+    yield from _about_form(resource)
     content = None if resource.deref_uri is None else decoded(resource.deref_uri)
     if resource.deref_uri is None and resource.uri is None:
         yield "resource_without_content", "uri"
@@ -42,12 +46,21 @@ def _about(resource: Resource) -> Iterator[tuple[str, str]]:
         yield from _about_content(resource, content)
 
 
+def _about_form(resource: Resource) -> Iterator[tuple[str, str]]:
+    if not _MIME_TYPE.fullmatch(resource.mime_type):
+        yield "mime_type_malformed", "mimeType"
+    if resource.size is not None and resource.size < 0:
+        yield "size_negative", "size"
+    if resource.digest and not _SHA1.fullmatch(resource.digest):
+        yield "digest_malformed", "digest"
+
+
 def _about_content(resource: Resource, content: bytes) -> Iterator[tuple[str, str]]:
-    if resource.size is not None and resource.size != len(content):
+    if resource.size is not None and 0 <= resource.size != len(content):
         yield "resource_size_differs", "size"
     # CAP's digest is a check against damage, not against an enemy.
     digest = hashlib.sha1(content, usedforsecurity=False).hexdigest()
-    if resource.digest and resource.digest.lower() != digest:
+    if resource.digest and _SHA1.fullmatch(resource.digest) and resource.digest.lower() != digest:
         yield "resource_digest_mismatch", "digest"
 
 

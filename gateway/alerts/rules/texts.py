@@ -1,4 +1,4 @@
-"""Words: what must not stand in texts that are shown to people, and words that contradict the status."""
+"""Words: what must not stand in texts that are shown to people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gateway.alerts.language import is_tag, usual
-from gateway.alerts.model import Certainty, Severity, Status, Urgency
+from gateway.alerts.model import Certainty, Severity, Urgency
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,42 +28,9 @@ _JOINER = re.compile(r"[\u200b-\u200d\u180e]")
 _COMPLEX = re.compile(r"[\u0590-\u1cff\ua800-\uabff\U0001f000-\U0001faff\u2600-\u27bf]")
 _HTML = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-zA-Z]{2,8}|#[0-9]{1,6}|#x[0-9a-fA-F]{1,6});")
 
-_NO_TEST = re.compile(
-    r"\b(?:not|no)\s+(?:a|an|part\s+of\s+an?)?\s*(?:test|drill|exercise)\b"
-    r"|\bno\s+es\s+(?:un\s+)?(?:simulacro|ejercicio)\b|\bkeine?\s+(?:übung|probe)\b"
-    r"|(?:不是|并非|非)(?:一次)?(?:演习|演练|测试|試驗|训练)|ではありません",
-    re.IGNORECASE,
-)
-_MARKS = (
-    "演练|演习|演習|測試|测试|试发|试播|训练|訓練|テスト|훈련|시험 ?방송",
-    r"\b(?:test|tests|testing|drill|simulacro|simulation|simulacre|probealarm|übung|probewarnung)\b",
-    r"\b(?:this is|only|for) an? exercise\b|\bejercicio\b|\bexercise message\b|\bexercice\b|\bучения\b",
-    r"\bnot an actual (?:alert|warning|emergency|event)\b",
-)
-_TEST_MARK = re.compile("|".join(_MARKS), re.IGNORECASE)
-# "Exercise caution" is what a real warning says.
-_EXERCISE = re.compile(
-    r"\bexercise\b(?!\s+(?:\w+\s+){0,2}(?:caution|care|restraint|vigilance|judge?ment|patience|outdoors?))",
-    re.IGNORECASE,
-)
-# In running text a single "test" is often innocent (tested water, a test of the dam's gates).
-_TEST_SENTENCE = re.compile(
-    "演练|演习|演習|此为测试|测试信息|测试消息|这是测试|試驗|訓練です|テストです"
-    r"|\b(?:this is|only|message is)\s+(?:only\s+)?an?\s+(?:\w+\s+)?(?:test|drill|exercise)\b"
-    r"|\btest (?:message|alert|warning)\b|\bexercise exercise\b|\bes un simulacro\b"
-    r"|\bnot an actual (?:alert|warning|emergency|event)\b",
-    re.IGNORECASE,
-)
 
-_WHERE = {
-    "event": (_TEST_MARK, _EXERCISE),
-    "headline": (_TEST_MARK, _EXERCISE),
-    "description": (_TEST_SENTENCE,),
-    "instruction": (_TEST_SENTENCE,),
-}
-
-
-def _words(info: Info) -> Iterator[tuple[str, str]]:
+def words_of(info: Info) -> Iterator[tuple[str, str]]:
+    """The texts of a block that are shown to people, by the names of their elements."""
     pairs = (
         ("event", info.event),
         ("headline", info.headline),
@@ -82,7 +49,7 @@ def _all_words(context: Context) -> Iterator[tuple[str, str]]:
         if text:
             yield f"alert/{name}", text
     for path, info in context.infos():
-        yield from ((f"{path}/{name}", text) for name, text in _words(info))
+        yield from ((f"{path}/{name}", text) for name, text in words_of(info))
         for number, pair in enumerate(info.parameters, 1):
             yield f"{path}/parameter[{number}]/valueName", pair.value_name
             yield f"{path}/parameter[{number}]/value", pair.value
@@ -138,35 +105,6 @@ def _about_block(context: Context, path: str, info: Info) -> None:
     for name, pairs in (("eventCode", info.event_codes), ("parameter", info.parameters)):
         if any(not pair.value_name for pair in pairs):
             found.add("value_name_empty", f"{path}/{name}")
-
-
-def about_drills(context: Context) -> None:
-    """Whether words and status agree on what is real."""
-    status = context.alert.status
-    for path, info in context.infos():
-        if status == Status.ACTUAL:
-            for name in _test_words(info):
-                context.found.add("test_words_in_actual", f"{path}/{name}")
-        elif status in (Status.TEST, Status.EXERCISE):
-            _about_drill(context, path, info)
-
-
-def _test_words(info: Info) -> Iterator[str]:
-    for name, text in _words(info):
-        claims = _NO_TEST.sub(" ", text)
-        patterns = _WHERE.get(name, ())
-        if any(pattern.search(claims) for pattern in patterns):
-            yield name
-
-
-def _about_drill(context: Context, path: str, info: Info) -> None:
-    texts = dict(_words(info))
-    for name, text in texts.items():
-        if _NO_TEST.search(text):
-            context.found.add("actual_words_in_test", f"{path}/{name}")
-    shown = [texts.get(name, "") for name in ("event", "headline", "description")]
-    if not any(_TEST_MARK.search(text) or _EXERCISE.search(text) for text in shown):
-        context.found.add("drill_unmarked", path)
 
 
 def about_languages(context: Context) -> None:

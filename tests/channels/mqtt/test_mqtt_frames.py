@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -13,13 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from channels.base import AddressRefused, DeviceState, Proof, Receipt
-from channels.mqtt.adapter import Command, MqttChannel
-from channels.mqtt.counter import Counter
+from channels.base import AddressRefused, ContentRefused, DeviceState, Proof, Receipt
+from channels.mqtt.adapter import MqttChannel
+from channels.mqtt.command import Command
+from channels.mqtt.counter import Beacon, Counter
 from channels.mqtt.frames import FRAME_LIMIT, FrameRefused, delivery_of, device_key, make_ref, seal, unseal
 from channels.mqtt.listener import read_report
 from channels.mqtt.settings import MqttSettings
-from channels.mqtt.terminal import MEMORY, Terminal
+from channels.mqtt.terminal import MEMORY, NotGenuine, Terminal, key_of
+from channels.mqtt.terminal import read as read_frame
+from channels.mqtt.terminal import sign as sign_frame
 from tests.channels.contract import Inbox, content
 
 FLEET = b"invented-fleet-key-0123456789abcdef"
@@ -147,6 +150,88 @@ class TestCounter:
         assert Counter(lambda: int(datetime(2250, 1, 1, tzinfo=UTC).timestamp()) * 10**9).next() < 2**53
 
 
+class TestAgreement:
+    """Two hosts whose clocks differ, without a broker between them."""
+
+    FAST, SLOW = 1_000_000, 940_000  # microseconds since 1970
+
+    def test_who_hears_a_counter_ahead_rises_above_it_and_stays_ahead(self):
+        times = iter([self.SLOW * 1000, self.SLOW * 1000, (self.SLOW + 500) * 1000])
+        slow = Counter(lambda: next(times))
+        slow.hear(self.FAST)
+        assert slow.next() == self.FAST + 1
+        assert slow.next() == self.FAST + 500, "as far ahead as the other, while both clocks go on"
+
+    def test_who_hears_a_counter_behind_goes_on_undisturbed(self):
+        fast = Counter(lambda: self.FAST * 1000)
+        fast.hear(self.SLOW)
+        assert fast.next() == self.FAST
+
+    def test_two_that_hear_each_other_do_not_drive_each_other_up(self):
+        fast, slow = Counter(lambda: self.FAST * 1000), Counter(lambda: self.SLOW * 1000)
+        for _ in range(100):
+            slow.hear(fast.next())
+            fast.hear(slow.next())
+        assert fast.next() <= self.FAST + 300
+
+    def test_a_lead_is_the_least_to_run_ahead(self):
+        counter = Counter(lambda: 0)
+        counter.hear(5_000_000)
+        assert counter.next(lead=1.0) == 5_000_001
+        assert counter.next(lead=9.0) == 9_000_000
+
+    def test_only_a_sender_of_the_fleet_is_heard(self):
+        beacon = Beacon(FLEET)
+        assert beacon.read(beacon.write(17)) == 17
+        for frame in (
+            Beacon(b"x" * 32).write(17),
+            b'{"counter":17}',
+            b"",
+            b"\xff" * 5000,
+            frame_of_a_terminal(),
+        ):
+            assert beacon.read(frame) is None
+
+    @pytest.mark.parametrize("counter", [0, -1, 2**52, 2**60])
+    def test_a_counter_that_would_use_the_numbers_up_is_not_heard(self, counter):
+        assert Beacon(FLEET).read(Beacon(FLEET).write(counter)) is None
+
+
+def frame_of_a_terminal():
+    return seal(KEY, "status", HERE, b'{"counter":17}')
+
+
+class TestTwoReadings:
+    """The terminal's own reading of the page of facts against the gateway's codec."""
+
+    @given(members)
+    def test_each_reads_what_the_other_signs(self, body):
+        assert read_frame(KEY, "cmd", HERE, seal(KEY, "cmd", HERE, orjson.dumps(body))) == body
+
+    @given(st.dictionaries(st.text(max_size=8), st.booleans() | st.text(max_size=20), min_size=1))
+    def test_and_the_other_way_round(self, body):
+        assert unseal(KEY, "ack", HERE, sign_frame(KEY, "ack", HERE, body)) == body
+
+    def test_both_derive_the_same_key(self):
+        assert key_of(FLEET.decode(), HERE) == KEY
+
+    @given(st.binary(max_size=300))
+    def test_both_drop_the_same_noise_for_the_same_reason(self, noise):
+        with pytest.raises(FrameRefused) as ours:
+            unseal(KEY, "cmd", HERE, noise)
+        with pytest.raises(NotGenuine) as theirs:
+            read_frame(KEY, "cmd", HERE, noise)
+        assert str(ours.value) == str(theirs.value)
+
+    @pytest.mark.parametrize("body", [b"[1}", b'{"a":NaN}', b'{"a":"\xff"}'])
+    def test_what_is_signed_and_no_object_is_garbage_to_both(self, body):
+        sealed = seal(KEY, "cmd", HERE, body)
+        with pytest.raises(FrameRefused, match="garbage"):
+            unseal(KEY, "cmd", HERE, sealed)
+        with pytest.raises(NotGenuine, match="garbage"):
+            read_frame(KEY, "cmd", HERE, sealed)
+
+
 class TestTerminal:
     """S11 of the fault plan, at the terminal itself."""
 
@@ -249,6 +334,17 @@ class TestReport:
     def test_the_reason_of_a_failure_is_its_code(self):
         assert self.read("ack", self.ack(state="failed", code="amplifier")).code == "amplifier"
 
+    @pytest.mark.parametrize("code", ["am\x00p", "am\x1bp", "am\x9bp"], ids=ascii)
+    def test_nothing_that_no_database_can_hold_comes_through(self, code):
+        receipt = self.read("ack", self.ack(state="failed", code=code))
+        assert receipt.code == "am p"
+        assert receipt.raw.isprintable()
+
+    def test_blanks_between_the_members_do_not_break_the_line_of_evidence(self):
+        told = {"id": make_ref(FLEET, HERE, "r-1", 7), "state": "done", "ts": NOW.timestamp()}
+        sealed = seal(KEY, "ack", HERE, json.dumps(told, indent=1).encode().replace(b"\n}", b"}"))
+        assert self.read("ack", sealed).raw.isprintable()
+
     def test_an_ack_of_anothers_command_signed_by_this_terminal_is_foreign(self):
         for ref in (make_ref(FLEET, THERE, "r-1", 8), make_ref(KEY, HERE, "r-1", 8), "r-1.8", "8", "x" * 200):
             with pytest.raises(FrameRefused, match="foreign"):
@@ -338,13 +434,28 @@ class TestCommand:
             "drill": True,
         }
 
+    def frame_of(self, command, release):
+        return seal(KEY, "cmd", HERE, command.body(make_ref(FLEET, HERE, release, 2**63 - 1), 2**53 - 1))
+
     def test_the_longest_text_still_fits_a_frame(self):
         command = self.command(text="雨" * 1000, release="r" * 64)
         assert isinstance(command, Command)
-        assert (
-            len(seal(KEY, "cmd", HERE, command.body(make_ref(FLEET, HERE, "r" * 64, 2**62), 2**52)))
-            <= FRAME_LIMIT
-        )
+        assert len(self.frame_of(command, "r" * 64)) <= FRAME_LIMIT
+
+    @pytest.mark.parametrize("sign", ['"', "\\", "\n"])
+    def test_a_text_within_the_limit_whose_frame_is_too_long_is_refused(self, sign):
+        with pytest.raises(ContentRefused, match=str(FRAME_LIMIT)):
+            self.command(text="雨" + sign * 2900)
+
+    @given(st.text(st.sampled_from('雨a"\\\n'), min_size=1, max_size=2000), st.integers(0, 100))
+    def test_whatever_is_prepared_fits_a_frame_and_is_played(self, text, length):
+        release = "r" * (1 + length)
+        try:
+            command = self.command(text=text, release=release, expires=NOW + timedelta(hours=1))
+        except ContentRefused:
+            return
+        frame = self.frame_of(command, release)
+        assert Terminal(HERE, KEY).receive(frame, NOW.timestamp()).code == "play"
 
 
 class TestSettings:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 
 import aiomqtt
 import pytest
 
-from channels.base import Accepted, ChannelDown, DeviceState, Message, Proof, Retry, Unknown
+from channels.base import Accepted, ChannelDown, DeviceState, Message, Proof, Retry, Unknown, always
 from channels.mqtt import MqttChannel
+from channels.mqtt import listener as listener_module
+from channels.mqtt.counter import Beacon, Counter
+from channels.errand import Errand
 from channels.mqtt.settings import MqttSettings
 from channels.mqtt.simulator import MqttSimulator
 from tests.channels.contract import TEXT, Book, Inbox, content, until
@@ -209,6 +213,82 @@ class TestBroker:
         await until(lambda: len(village.ledger) == 10)
         assert not village.terminal(HORNS[0]).refused
 
+    async def test_a_broker_that_hangs_gives_unknown_and_nobody_hears_anything(self, village):
+        village.hang = True
+        async with opened(route(village, timeout=0.3)) as channel:
+            assert await hand_over(channel, HORNS[:2]) == [Unknown("timeout")] * 2
+            village.hang = False
+            assert [type(outcome) for outcome in await hand_over(channel, HORNS[2:3])] == [Accepted]
+        await until(lambda: village.settled)
+        assert [entry.address for entry in village.ledger] == HORNS[2:3]
+
+    async def test_a_message_that_waits_for_room_ends_when_others_have_taken_the_rest(self, village):
+        """Two sends share a window of one: each returns when its own messages are told."""
+        village.latency = 0.05
+        async with opened(route(village, window=1)) as channel:
+            both = await asyncio.gather(
+                hand_over(channel, HORNS[:3]), hand_over(channel, HORNS[3:6], start=3)
+            )
+        assert [type(outcome) for outcomes in both for outcome in outcomes] == [Accepted] * 6
+
+    async def test_a_lane_that_waits_in_vain_for_room_is_sent_home(self):
+        errand = Errand(None, [], Book(), always)
+        lanes = [asyncio.create_task(asyncio.Event().wait()), asyncio.create_task(asyncio.sleep(0))]
+        async with asyncio.timeout(20):
+            await errand.over(lanes)
+        assert lanes[0].cancelled()
+
+
+class TestClocksThatDiffer:
+    """Senders on two hosts; the second one's clock is 30 seconds behind the first one's."""
+
+    @pytest.fixture
+    async def fast(self, village):
+        async with sender(village, 0) as channel:
+            yield channel
+
+    @staticmethod
+    def heard(channel, other):
+        return lambda: channel._counter.next() > other._counter._last
+
+    async def test_the_sender_that_is_behind_is_played_after_the_one_ahead(self, village, fast):
+        async with sender(village, -30) as slow:
+            for number in range(6):
+                first, second = (fast, slow) if number % 2 else (slow, fast)
+                await hand_over(first, HORNS[:1], start=2 * number)
+                await until(self.heard(second, first))
+                await hand_over(second, HORNS[:1], start=2 * number + 1)
+        await until(lambda: village.settled)
+        assert len(village.ledger) == 12
+        assert village.terminal(HORNS[0]).refused == {}
+
+    async def test_one_that_comes_later_hears_how_far_the_last_one_was(self, village, fast):
+        await hand_over(fast, HORNS[:1])
+        async with sender(village, -3600) as slow:
+            await until(self.heard(slow, fast))
+            await hand_over(slow, HORNS[:1], start=1)
+            await until(lambda: len(village.ledger) == 2)
+        assert village.terminal(HORNS[0]).refused == {}
+
+    async def test_a_stranger_cannot_drive_the_counters_up(self, village, fast):
+        before = fast._counter.next()
+        topic = fast.settings.counter_topic
+        async with stranger(village) as client:
+            for frame in (b'{"counter":4000000000000000}', Beacon(b"x" * 32).write(2**51)):
+                await client.publish(topic, frame, qos=1, retain=True)
+            own = Beacon(fast.settings.master).write(before + 60_000_000)
+            await client.publish(topic, own, qos=1)
+            await until(lambda: fast._counter.next() > before + 60_000_000)
+        assert fast._counter.next() < before + 600_000_000
+
+
+@contextlib.asynccontextmanager
+async def sender(simulator, seconds):
+    """A sender on a host of its own, whose clock is so many seconds off."""
+    async with opened(route(simulator)) as channel:
+        channel._counter = Counter(lambda: time.time_ns() + seconds * 10**9)
+        yield channel
+
 
 class TestListener:
     async def test_what_is_told_while_the_listener_is_away_waits_for_it(self, village):
@@ -269,6 +349,36 @@ class TestListener:
             await until(lambda: listener.refused.total() == 20)
         assert listener.refused == {"forged": 10, "unsigned": 10}
         assert inbox.receipts == []
+
+    async def test_reports_that_never_become_durable_are_asked_for_again_and_do_not_block_the_rest(
+        self, village, monkeypatch
+    ):
+        monkeypatch.setattr(listener_module, "DURABLE_WITHIN", 0.3)
+        inbox, left = Inbox(), []
+
+        def sink(reports, acknowledge):
+            if left:
+                inbox(reports, acknowledge)
+            left.append(reports)  # the first batch is never acknowledged
+
+        settings = route(village)
+        async with listening(settings, sink), opened(settings) as channel:
+            await hand_over(channel, HORNS[:1])
+            await until(lambda: left)
+            await hand_over(channel, HORNS[1:6], start=1)
+            await until(lambda: done(inbox) == set(range(6)))
+            await until(lambda: village.acknowledged >= 18)
+
+    async def test_acks_that_overtake_one_another_prove_the_same(self, village):
+        village.ack_spread = 0.3
+        inbox = Inbox()
+        settings = route(village)
+        async with listening(settings, inbox), opened(settings) as channel:
+            await hand_over(channel, HORNS[:10])
+            await until(lambda: len(inbox.receipts) == 30)
+        assert done(inbox) == set(range(10))
+        told = {n: [r.code for r in inbox.receipts if r.delivery == n] for n in range(10)}
+        assert [n for n, codes in told.items() if codes[-1] != "done"], "none came out of order"
 
     async def test_the_genuine_ack_among_forged_ones_is_taken(self, village):
         village.forged_acks = True

@@ -103,7 +103,7 @@ class TestRefusedContent:
             ("a\x00b", "control character"),
             ("雨\x1b[31m", "control character"),
             ("雨\x85", "control character"),
-            ("a\ud800b", "half a character"),
+            ("a\ud800b", "half of a character"),
             ("雨" * 671, "671 UTF-16 units, and 670 fit into 10 SMS"),
             ("a" * 1531, "1531 GSM-7 septets, and 1530 fit into 10 SMS"),
         ],

@@ -177,6 +177,30 @@ class RawPeer:
         writer.transport.abort()
 
 
+class CountingPeer(RawPeer):
+    """Takes the bind and answers so many messages, then says its words in the same segment."""
+
+    def __init__(self, answered, then):
+        super().__init__(then)
+        self.answered = answered
+        self.submits = 0
+
+    async def talk(self, reader, writer):
+        self.writers.append(writer)
+        answers = b""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                length, command, _, sequence = struct.unpack(">IIII", await reader.readexactly(16))
+                await reader.readexactly(length - 16)
+                if command == codec.BIND_TRANSCEIVER:
+                    writer.write(codec.pdu(command | codec.RESPONSE, 0, sequence, b"raw\0"))
+                elif command == codec.SUBMIT_SM:
+                    self.submits += 1
+                    answers += codec.pdu(command | codec.RESPONSE, 0, sequence, b"%d\0" % self.submits)
+                    if self.submits == self.answered:
+                        writer.write(answers + self.words)
+
+
 def raw_channel(port, **changes):
     route = {"host": "127.0.0.1", "port": port, "system_id": "tongda", "timeout": 1.0, **changes}
     return SmppChannel(SmppSettings(**route), Inbox())
@@ -258,6 +282,28 @@ class TestPeer:
             await task
             assert book.once() == {0: Accepted(("77",))}
             await channel.close()
+
+    @pytest.mark.parametrize("length", [1, 65537])
+    async def test_what_was_not_written_before_a_framing_error_surely_was_not_sent(self, length):
+        async with CountingPeer(answered=10, then=struct.pack(">I", length)) as peer:
+            channel, book = raw_channel(peer.port, window=10), Book()
+            await channel.open()
+            await channel.send(channel.prepare(content()), people(40), book)
+            kinds = [type(outcome) for outcome in book.once().values()]
+            await channel.close()
+        assert kinds.count(Accepted) == 10
+        assert kinds.count(Unknown) + 10 <= peer.submits
+        assert kinds.count(Retry) == 40 - kinds.count(Accepted) - kinds.count(Unknown)
+
+    async def test_a_nack_of_the_bind_is_a_refusal_whatever_status_it_bears(self):
+        async with RawPeer(b"", bind_answer=codec.pdu(codec.GENERIC_NACK, 0, 1)) as peer:
+            with pytest.raises(ChannelDown, match="refused the bind"):
+                await raw_channel(peer.port).open()
+
+    @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a\0b", "..", ""])
+    async def test_an_impossible_host_is_a_sentence(self, host):
+        with pytest.raises(ChannelDown, match="check host and port"):
+            await raw_channel(2775, host=host).open()
 
     async def test_a_peer_that_reads_nothing_is_given_up(self):
         async with RawPeer(b"") as peer:

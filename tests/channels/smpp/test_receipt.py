@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from channels.base import Proof
 from channels.smpp import codec
-from channels.smpp.receipt import ReceiptReader, is_receipt, normalise, receipt_form, response_form
+from channels.smpp.receipt import (
+    STATES,
+    ReceiptReader,
+    is_receipt,
+    normalise,
+    receipt_form,
+    response_form,
+)
 
 ZONE = ZoneInfo("Asia/Shanghai")
 PHONE = b"8619900000001"  # invented
@@ -143,8 +150,10 @@ class TestIds:
             once = normalise(ref, form)
             assert isinstance(once, str)
 
-    def test_an_absurdly_long_id_is_compared_as_it_is(self):
-        assert normalise("f" * 5000, "hex") == "f" * 5000
+    @pytest.mark.parametrize("form", ["exact", "hex", "decimal"])
+    def test_an_id_longer_than_the_standard_allows_is_compared_by_its_hash(self, form):
+        assert len(normalise("f" * 60_000, form)) == 64
+        assert normalise("F" * 66, form) == normalise("f" * 66, form) != normalise("f" * 67, form)
 
 
 class TestWhatIsAReceipt:
@@ -153,12 +162,22 @@ class TestWhatIsAReceipt:
         [
             (0x04, b"", {}, True),
             (0x20, b"", {}, True),
-            (0x00, b"id:1 sub:001 stat:DELIVRD", {}, True),
+            (0x00, b"id:1 sub:001 stat:DELIVRD", {}, False),
+            (0x08, b"id:1 stat:DELIVRD", {}, False),
+            (0x10, b"1", {}, False),
             (0x00, b"", {codec.TAG_RECEIPTED_ID: b"1"}, True),
             (0x00, b"1", {}, False),
             (0x40, b"1", {}, False),
             (0x00, b"id: when does it end?", {}, False),
         ],
     )
-    def test_it_is_told_by_flag_tlv_or_words(self, esm_class, payload, tlvs, yes):
+    def test_it_is_told_by_what_only_the_smsc_can_set(self, esm_class, payload, tlvs, yes):
         assert is_receipt(esm_class, payload, tlvs) is yes
+
+    def test_words_tell_it_only_where_the_route_says_so(self):
+        assert is_receipt(0, b"id:1 sub:001 stat:DELIVRD", {}, by_words=True)
+        assert not is_receipt(0, b"id: when does it end?", {}, by_words=True)
+
+    @pytest.mark.parametrize("word", [b"SCHEDULED", b"BUFFRED", b"ENROUTE"])
+    def test_a_word_of_progress_is_no_failure(self, word):
+        assert STATES[word] is Proof.ACCEPTED

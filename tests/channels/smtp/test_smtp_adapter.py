@@ -9,6 +9,7 @@ import pytest
 from channels import base
 from channels.smtp import pool
 from channels.smtp.adapter import SmtpChannel, xtext
+from channels.errand import Errand
 from channels.smtp.simulator import SmtpSimulator
 from tests.channels.contract import DEADLINE, Book, Inbox, content, until
 
@@ -115,6 +116,34 @@ class TestOutcomes:
         rows = [base.Message(1, "a@example.org", "https://w.example.org\r\n.\r\nMAIL FROM:<x@example.com>")]
         assert await send(await opened(), rows) == {1: base.Rejected("fill")}
         assert server.mails == []
+
+
+class TestGate:
+    async def test_a_gate_that_shuts_before_the_text_holds_what_the_server_already_waits_for(
+        self, server, opened
+    ):
+        channel, book, answers = await opened(window=1), Book(), iter([True, False])
+        sessions = server.sessions
+        await channel.send(channel.prepare(content()), messages(3), book, lambda: next(answers, False))
+        assert book.once() == dict.fromkeys((1, 2, 3), base.HELD)
+        assert isinstance((await send(channel, messages(1, start=4)))[4], base.Accepted)
+        assert [entry.address for entry in server.ledger] == ["contact.4@example.org"]
+        assert server.sessions == sessions + 1, "the connection that waited for the text is gone"
+
+    async def test_a_gate_that_is_shut_from_the_start_costs_no_connection(self, server, opened):
+        channel, book = await opened(window=1), Book()
+        sessions = server.sessions
+        await channel.send(channel.prepare(content()), messages(3), book, lambda: False)
+        assert book.once() == dict.fromkeys((1, 2, 3), base.HELD)
+        await send(channel, messages(1, start=4))
+        assert server.sessions == sessions
+
+    async def test_a_worker_that_waits_in_vain_for_a_connection_is_sent_home(self):
+        errand = Errand(None, [], Book(), base.always)
+        workers = [asyncio.create_task(asyncio.Event().wait()), asyncio.create_task(asyncio.sleep(0))]
+        async with asyncio.timeout(DEADLINE):
+            await errand.over(workers)
+        assert workers[0].cancelled()
 
 
 class TestSession:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.base import Proof, Receipt
+from channels.smtp import dsn
 from channels.smtp.dsn import read_report
 from channels.smtp.verp import ReturnPath
 
@@ -302,6 +303,60 @@ def test_the_evidence_masks_every_address():
         (receipt,) = read(octets)
         assert receipt.raw
         assert not [name for name in ("li.wei", "wu.fang", "zhao@") if name in receipt.raw]
+
+
+def groups(fields, count=1):
+    """Return a report of so many recipient groups."""
+    head = mail(POSTFIX, action="failed", status="5.1.1", diagnostic="").partition(b"Reporting-MTA")[0]
+    return head + b"Reporting-MTA: dns; x\r\n\r\n" + count * (fields + b"\r\n\r\n")
+
+
+def test_one_mail_gives_no_more_receipts_than_it_can_have_recipients():
+    receipts = read(groups(b"Action: delivered", 45_000))
+    assert len(receipts) == dsn.MOST_RECIPIENTS
+
+
+LONG = b"a" * 40_000
+CRAFTED = {
+    "one field of letters": groups(b"Action: failed\r\nDiagnostic-Code: " + LONG),
+    "one field in base64": groups(b"Action: failed").replace(
+        b"delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nAction: failed",
+        b"delivery-status\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes(b"Reporting-MTA: dns; x\n\nAction: failed\nDiagnostic-Code: " + LONG),
+    ),
+    "folded": groups(b"Action: failed\r\nDiagnostic-Code: x" + b"\r\n a" * 10_000),
+    "many fields": groups(b"Action: failed" + b"\r\nX-Note: a@example.org" * 10_000),
+    "many encoded words": mail(QMAIL).replace(b"failure notice", b"=?utf-8?q?=61?= \r\n " * 5000),
+    "a long body": mail(QMAIL) + LONG,
+}
+
+
+@pytest.mark.parametrize("octets", CRAFTED.values(), ids=CRAFTED)
+def test_no_search_ever_sees_more_than_a_fixed_length(octets, monkeypatch):
+    seen = []
+
+    class Watched:
+        def __init__(self, pattern):
+            self.pattern = pattern
+
+        def __getattr__(self, name):
+            def call(*arguments):
+                seen.append(len(arguments[-1]))
+                return getattr(self.pattern, name)(*arguments)
+
+            return call
+
+    for name in ("_WORD", "_STATUS", "_FAILURE_CODE", "_BOUNCE", "_DAEMON", "_DELAY", "_ABSENT"):
+        monkeypatch.setattr(dsn, name, Watched(getattr(dsn, name)))
+    assert len(read(octets)) == 1
+    assert seen
+    assert max(seen) <= dsn._TEXT_LIMIT + 2 * dsn._FIELD_LIMIT
+
+
+@pytest.mark.parametrize("short_by", range(30))
+def test_an_address_that_the_limit_cuts_is_not_shown(short_by):
+    text = "x " * ((dsn._RAW_LIMIT - short_by) // 2) + "x" * (short_by % 2) + " li.wei.invented@example.org"
+    assert not {part for part in ("li.wei", "wei.inv") if part in dsn._masked(text)}
 
 
 def assert_sane(receipts):

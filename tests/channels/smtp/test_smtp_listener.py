@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import aiosmtplib
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from channels import base
 from channels.smtp import listener as module
 from channels.smtp.adapter import SmtpChannel, return_path
+from channels.smtp.dsn import read_report
 from channels.smtp.reports import Report, write_report
 from channels.smtp.simulator import SmtpSimulator
 from tests.channels.contract import DEADLINE, Book, Inbox, content, until
@@ -65,6 +67,24 @@ async def test_a_report_becomes_a_receipt(peer, inbox):
     assert answer.code == 250
     (receipt,) = inbox.receipts
     assert (receipt.state, receipt.delivery, receipt.code) == (base.Proof.DELIVERED, 17, "2.0.0")
+
+
+async def test_a_report_is_read_off_the_loop(peer, inbox, monkeypatch):
+    threads = []
+
+    def watched(*arguments):
+        threads.append(threading.current_thread())
+        return read_report(*arguments)
+
+    monkeypatch.setattr(module, "read_report", watched)
+    await hand_in(peer, report())
+    assert len(inbox.receipts) == 1
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+def test_the_longest_report_by_default_is_no_longer_than_real_ones():
+    assert SmtpChannel.Settings.model_fields["listen_size"].default <= 200_000
 
 
 async def test_it_answers_only_when_the_receipt_is_durable(peer, inbox):
@@ -220,6 +240,12 @@ class TestWithTheSimulator:
     async def test_doubled_reports_come_twice(self, receipts, inbox):
         await receipts(4, 8, report_duplicate=1.0)
         assert len(inbox.receipts) == 8
+
+    async def test_reports_that_overtake_one_another_find_their_deliveries(self, receipts, inbox):
+        _, states = await receipts(20, 20, report_spread=0.3)
+        assert states == dict.fromkeys(range(20), base.Proof.DELIVERED)
+        came = [receipt.delivery for receipt in inbox.receipts]
+        assert came != sorted(came)
 
     async def test_missing_reports_do_not_come(self, receipts, inbox):
         await receipts(40, 1, report_missing=0.5)

@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from channels.base import (
+    HELD,
     HOLE,
     Accepted,
     AddressRefused,
@@ -79,7 +80,10 @@ class TestAnswers:
             (404, Retry(30.0, "http-404")),
             (413, Rejected("http-413")),
             (429, Throttled(60.0, "http-429")),
-            (500, Retry(5.0, "http-500")),
+            (204, Unknown("http-204")),
+            (408, Unknown("http-408")),
+            (500, Unknown("http-500")),
+            (502, Unknown("http-502")),
             (503, Retry(5.0, "http-503")),
             (504, Unknown("http-504")),
         ],
@@ -117,6 +121,19 @@ class TestFaults:
             got = await outcomes(channel, KEYS[:3])
         assert [type(outcome) for outcome in got] == [Unknown] * 3
         assert len(vendor.ledger) == 3
+
+    async def test_a_connection_cut_before_the_message_was_taken_is_unknown_all_the_same(self, vendor):
+        vendor.cut_share = 1.0
+        async with opened(vendor) as channel:
+            got = await outcomes(channel, KEYS[:3])
+        assert [type(outcome) for outcome in got] == [Unknown] * 3
+        assert vendor.ledger == []
+
+    async def test_a_vendor_that_stays_busy_is_asked_three_times_more_and_then_it_is_unknown(self, vendor):
+        vendor.errcode = -1
+        async with opened(vendor) as channel:
+            got = [(await outcomes(channel, KEYS[:1]))[0] for _ in range(5)]
+        assert got == [Retry(5.0, "-1")] * 3 + [Unknown("-1")] * 2
 
     async def test_a_hanging_vendor_is_left_after_the_timeout_and_is_unknown(self, vendor):
         vendor.hang = True
@@ -179,6 +196,38 @@ async def until_accepted(channel):
         if isinstance(got[-1], Accepted):
             return
     raise AssertionError(got)
+
+
+class TestGate:
+    async def test_it_is_asked_when_the_connection_stands_and_not_before(self, vendor):
+        asked = []
+        async with opened(vendor) as channel:
+            await vendor.stop()
+            book = Book()
+            await channel.send(
+                channel.prepare(content()), [Message(1, KEYS[0])], book, lambda: asked.append(1) is None
+            )
+            assert isinstance(book.once()[1], Retry)
+            assert asked == []
+
+    async def test_what_waits_for_its_robots_minute_is_held_with_the_rest(self, vendor, monkeypatch):
+        monkeypatch.setattr(pace, "WINDOW", 2.0)
+        book, asked = Book(), []
+        async with opened(vendor, per_minute=1) as channel:
+            messages = [Message(number, KEYS[0]) for number in range(2)]
+            await channel.send(channel.prepare(content()), messages[:1], Book())
+            waiting = [messages[1], Message(2, KEYS[1])]
+            await channel.send(channel.prepare(content()), waiting, book, lambda: asked.append(1) is not None)
+        assert book.once() == {1: HELD, 2: HELD}
+        assert len(asked) == 1, "only the free robot's message came to the door"
+        assert len(vendor.ledger) == 1
+
+    async def test_what_was_held_costs_its_robot_no_turn(self, vendor):
+        async with opened(vendor, per_minute=1, patience=0) as channel:
+            book = Book()
+            await channel.send(channel.prepare(content()), [Message(1, KEYS[0])], book, lambda: False)
+            assert book.once() == {1: HELD}
+            assert [type(outcome) for outcome in await outcomes(channel, KEYS[:1])] == [Accepted]
 
 
 class TestPaceAtTheVendor:

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from channels.base import Accepted, Rejected, Retry, Throttled, Unknown
 from channels.wecom.pace import WINDOW, Pace
-from channels.wecom.verdicts import CODES, by_body, by_status, is_listed, redacted
+from channels.wecom.verdicts import (
+    CODES,
+    MOST_BUSY,
+    REMEMBERED,
+    Busy,
+    by_body,
+    by_status,
+    is_listed,
+    redacted,
+)
 
 KEY = "00000000-invented-robot-00000001"
 
@@ -27,18 +36,21 @@ BY_CODE = {
 }
 BY_STATUS = {
     200: None,
-    201: Retry(30.0, "http-201"),
+    201: Unknown("http-201"),
+    204: Unknown("http-204"),
     301: Retry(30.0, "http-301"),
     302: Retry(30.0, "http-302"),
     400: Retry(30.0, "http-400"),
     403: Retry(30.0, "http-403"),
     404: Retry(30.0, "http-404"),
+    408: Unknown("http-408"),
     413: Rejected("http-413"),
     429: Throttled(60.0, "http-429"),
-    500: Retry(5.0, "http-500"),
-    502: Retry(5.0, "http-502"),
+    500: Unknown("http-500"),
+    502: Unknown("http-502"),
     503: Retry(5.0, "http-503"),
     504: Unknown("http-504"),
+    520: Unknown("http-520"),
 }
 
 
@@ -67,6 +79,8 @@ class TestErrcode:
             b'{"errcode":0.0}',
             b'{"errcode":true}',
             b'{"errcode":null}',
+            b'{"errcode":9999999999}',
+            b'{"errcode":' + b"9" * 5000 + b"}",
             b"\xff\xfe",
             b'{"errcode":0',
             b"[" * 100_000,
@@ -85,6 +99,29 @@ class TestStatus:
     @pytest.mark.parametrize(("status", "outcome"), BY_STATUS.items())
     def test_each_status_has_its_outcome(self, status, outcome):
         assert by_status(status) == outcome
+
+
+class TestBusy:
+    AGAIN = CODES[-1]
+
+    def test_the_vendor_is_asked_three_times_more_and_then_no_more(self):
+        busy = Busy()
+        told = [busy.judge(7, self.AGAIN) for _ in range(MOST_BUSY + 3)]
+        assert told == [self.AGAIN] * 3 + [Unknown("-1")] * 3
+
+    def test_deliveries_are_counted_apart_and_another_answer_ends_the_count(self):
+        busy = Busy()
+        for delivery in (7, 8):
+            assert [busy.judge(delivery, self.AGAIN) for _ in range(3)] == [self.AGAIN] * 3
+        assert busy.judge(7, Accepted(("ref",))) == Accepted(("ref",))
+        assert busy.judge(7, self.AGAIN) == self.AGAIN
+        assert busy.judge(8, self.AGAIN) == Unknown("-1")
+
+    def test_the_count_takes_no_more_than_its_room(self):
+        busy = Busy()
+        for delivery in range(REMEMBERED + 50):
+            busy.judge(delivery, self.AGAIN)
+        assert len(busy._times) == REMEMBERED
 
 
 class TestRedacted:

@@ -124,6 +124,7 @@ def _audit() -> None:
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit")),
         comment="Hash-chained log of every step",
     )
+    op.create_index("ix_audit_subject", "audit", ["subject"], unique=False)
 
 
 def _contact_groups() -> None:
@@ -244,6 +245,7 @@ def _people() -> None:
         sa.PrimaryKeyConstraint("login", name=op.f("pk_people")),
         comment="Who works at the desk",
     )
+    op.create_index("uq_people_login_lower", "people", [sa.literal_column("lower(login)")], unique=True)
 
 
 def _receipts() -> None:
@@ -519,7 +521,13 @@ def _approvals() -> None:
         sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name=op.f("fk_approvals_alert_id")),
         sa.ForeignKeyConstraint(["person"], ["people.login"], name=op.f("fk_approvals_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approvals")),
-        sa.UniqueConstraint("alert_id", "digest", "person", name=op.f("uq_approvals_alert_id_digest_person")),
+        sa.UniqueConstraint(
+            "alert_id",
+            "digest",
+            "person",
+            "decision",
+            name=op.f("uq_approvals_alert_id_digest_person_decision"),
+        ),
         comment="Who signed which digest",
     )
 
@@ -538,6 +546,13 @@ def _releases() -> None:
         sa.Column("target_list_id", sa.BigInteger(), nullable=False),
         sa.Column("texts", postgresql.JSONB(), nullable=False),
         sa.Column("resend_unknown", sa.Boolean(), nullable=False, comment="a lost answer is sent once more"),
+        sa.Column(
+            "first",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="before all that waits, as a Cancel is",
+        ),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
         sa.Column("released_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("released_by", sa.Text(), nullable=False),
@@ -597,13 +612,6 @@ def _outbox() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("batch_id", sa.BigInteger(), nullable=False),
         sa.Column("queue", sa.Text(), nullable=False),
-        sa.Column(
-            "first",
-            sa.Boolean(),
-            server_default=sa.text("false"),
-            nullable=False,
-            comment="goes to the queue's front",
-        ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_outbox_batch_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),

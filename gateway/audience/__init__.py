@@ -10,7 +10,7 @@ here ever turns into "everyone".
 from __future__ import annotations
 
 from gateway.audience.area import AreaRefused, AreaSpec, from_alert, of_region, text_of
-from gateway.audience.freeze import FrozenTargets, freeze, list_unreachable, verify_digest
+from gateway.audience.freeze import FrozenTargets, doubled, freeze, verify_digest
 from gateway.audience.locate import SHARES, RegionHit
 from gateway.audience.resolve import Audience, resolve
 
@@ -21,9 +21,9 @@ __all__ = [
     "Audience",
     "FrozenTargets",
     "RegionHit",
+    "doubled",
     "freeze",
     "from_alert",
-    "list_unreachable",
     "of_region",
     "resolve",
     "text_of",

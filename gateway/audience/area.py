@@ -31,7 +31,6 @@ REFUSALS = {
     "nothing": "the area lies inside, but reaches no region and nobody",
     "nobody": "the regions are known, but no active contact belongs to them",
     "wider_than_text": "the shapes cover every township, while the text names a single one",
-    "unknown_filter": "a role or a group is not known",
     "unreachable": "nobody of the audience has an address",
 }
 """Code of a refusal -> what it means."""

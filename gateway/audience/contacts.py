@@ -21,7 +21,8 @@ from gateway.audience.columns import (
     short,
     strip,
 )
-from gateway.audience.sheets import FileRefused, Limits, read_lines
+from gateway.audience.lines import FileRefused, Limits
+from gateway.audience.sheets import read_lines
 from gateway.store import contacts as statements
 from gateway.store.contacts import Contact
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.audience.columns import Layout
-    from gateway.audience.sheets import Line
+    from gateway.audience.lines import Line
     from gateway.store.database import Database
 
     Checks = Mapping[str, Callable[[str], str]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gateway.audience.area import AreaRefused
 from gateway.store import audience as statements
@@ -26,16 +26,7 @@ class FrozenTargets:
     per_channel: dict[str, int]
     per_region: dict[str, int]
     unreachable: dict[str, int]
-    """Region -> targets without an address on any channel; see :func:`list_unreachable`."""
-
-
-class Unreachable(NamedTuple):
-    """A target that no message can be sent to."""
-
-    contact_id: int
-    external_id: str | None
-    name: str
-    region: str
+    """Region -> targets without an address on any channel."""
 
 
 async def freeze(connection: AsyncConnection, audience: Audience) -> FrozenTargets:
@@ -82,8 +73,3 @@ async def doubled(connection: AsyncConnection, list_id: int) -> dict[str, int]:
     Channels without one are left out.
     """
     return await statements.doubled(connection, list_id)
-
-
-async def list_unreachable(connection: AsyncConnection, list_id: int, limit: int = 1000) -> list[Unreachable]:
-    """Return the targets of a list that have no address on any channel, in order."""
-    return [Unreachable(*row) for row in await statements.unreachable(connection, list_id, limit)]

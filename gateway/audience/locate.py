@@ -9,7 +9,6 @@ nothing else remains the area is refused. It never grows to everyone.
 from __future__ import annotations
 
 import re
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import shapely
@@ -296,9 +295,3 @@ def check_text(located: Located, text: str, regions: Sequence[Region]) -> list[F
             f"{words}; draw the area again, or choose {next(iter(named))} or the whole county by its code",
         )
     return [*findings, Finding("wider_than_text", "warning", "area", f"{words[0].upper()}{words[1:]}.")]
-
-
-def superiors(located: Located, regions: Iterable[Region]) -> set[str]:
-    """Return the codes of the loaded regions above those that are reached: who must know as well."""
-    above = chain.from_iterable(codes.ancestors(hit.code) for hit in located.hits)
-    return set(above) & {region.code for region in regions}

@@ -10,7 +10,8 @@ import shapely
 from gateway.audience import codes
 from gateway.audience.columns import Fault, clean, safe_title, short, strip, title_key
 from gateway.audience.contacts import RowError
-from gateway.audience.sheets import FileRefused, Limits, read_lines
+from gateway.audience.lines import FileRefused, Limits
+from gateway.audience.sheets import read_lines
 from gateway.store import contacts as statements
 from gateway.store.contacts import Division
 

@@ -17,8 +17,8 @@ from gateway.alerts.hazards import Hazards, Level, level_of
 from gateway.alerts.parse import parse
 from gateway.audience import AreaRefused, from_alert, of_region, resolve, text_of
 from gateway.audience.contacts import import_contacts
+from gateway.audience.lines import FileRefused
 from gateway.audience.regions import load_regions
-from gateway.audience.sheets import FileRefused
 from gateway.commands.common import database_url, refuse, told
 from gateway.settings import load_settings
 from gateway.share import share

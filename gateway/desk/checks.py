@@ -7,6 +7,7 @@ import unicodedata
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from gateway.alerts.hazards import AWARENESS, is_green
 from gateway.alerts.model import Alert, Info, Scope, Status
 from gateway.desk.refused import DeskRefused
 from gateway.desk.render import clean, one_line
@@ -37,6 +38,7 @@ _LIVE_WORDS = re.compile(
 def check_ready(alert: Alert, mode: str, now: datetime) -> None:
     """Raise :class:`DeskRefused` unless the alert may be submitted in this mode at this time."""
     check_status(alert, mode)
+    check_in_force(alert)
     check_fields(alert)
     check_validity(alert, now)
     check_words(alert, mode)
@@ -52,6 +54,13 @@ def check_status(alert: Alert, mode: str) -> None:
         raise DeskRefused("status", f"status is {alert.status}, which a {mode} warning may not have: {hint}")
     if alert.scope != Scope.PUBLIC:
         raise DeskRefused("scope", f"scope is {alert.scope}: only Public messages go to public channels")
+
+
+def check_in_force(alert: Alert) -> None:
+    """Refuse a message whose awareness levels, where it has any, all say that nothing is the matter."""
+    levels = [p.value for info in alert.infos for p in info.parameters if p.value_name == AWARENESS]
+    if levels and all(map(is_green, levels)):
+        raise DeskRefused("green", "its awareness level is green: no warning is in force, so none is sent")
 
 
 def missing_fields(info: Info) -> list[str]:

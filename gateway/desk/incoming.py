@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.desk.steps import Step
     from gateway.store.desk import AlertRow
 
+FOR_PEOPLE = (MsgType.ALERT, MsgType.UPDATE, MsgType.CANCEL)
 SENT = ("released", "updated", "cancelled", "expired")
 """States of a message that left the desk."""
 
@@ -27,6 +28,8 @@ async def from_cap(
     step: Step, office: Office, came: Alert, data: bytes, mode: str, changes: Changes
 ) -> AlertRow:
     """Draft our message from one that came in; the same file twice is the same draft."""
+    if came.msg_type not in FOR_PEOPLE:
+        raise DeskRefused("msg_type", f"msgType is {came.msg_type}, which is for machines: nothing to draft")
     key = compose.key_text(came)
     await store.hold_name(step.connection, key)
     if again := await store.alert_drafted_from(step.connection, key, mode):
@@ -83,6 +86,7 @@ async def _followed(step: Step, came: Alert, mode: str) -> AlertRow:
         raise DeskRefused(
             "unknown_reference", f"this {came.msg_type} is about a message that was not released here"
         )
+    _check_sender(rows, came)
     if other := next((row for row in rows if row.warning_id != rows[0].warning_id), None):
         raise DeskRefused(
             "two_warnings",
@@ -91,6 +95,18 @@ async def _followed(step: Step, came: Alert, mode: str) -> AlertRow:
         )
     await step.hold(rows[0].id)
     return _latest(await store.of_warning(step.connection, rows[0].warning_id), rows[0].id, came)
+
+
+def _check_sender(rows: list[AlertRow], came: Alert) -> None:
+    """Refuse a stranger's word on a warning: whoever sent the message, or we, may change it."""
+    for row in rows:
+        origin = _key(row.original_key)
+        if came.sender not in {row.sender, origin.sender if origin else row.sender}:
+            raise DeskRefused(
+                "other_sender",
+                f"this {came.msg_type} is from {came.sender}, and alert {row.id} came from "
+                f"{origin.sender if origin else row.sender}: if it is right, do it at the desk",
+            )
 
 
 def _latest(rows: list[AlertRow], named: int, came: Alert) -> AlertRow:

@@ -32,6 +32,7 @@ def find(office: Office, alert: Alert, hazard: str | None, level: str | None) ->
     key = hazard or (found.hazard.key if found else OTHER)
     if level is not None:
         return known(office, key, level)
+    _check_colours(office, alert)
     seen = level_of(alert, office.hazards)
     if seen is None or seen.level is None:
         said = f"it says {seen.text!r}" if seen else "it says nothing of it"
@@ -39,6 +40,18 @@ def find(office: Office, alert: Alert, hazard: str | None, level: str | None) ->
             "level", f"the message has no warning colour that is known here ({said}): give one (--level)"
         )
     return known(office, key, seen.level)._replace(origin=seen.origin)
+
+
+def _check_colours(office: Office, alert: Alert) -> None:
+    """Refuse a colour that is not known, and a block that names two: a guess might be too low."""
+    for info in alert.infos:
+        told = {p.value for p in info.parameters if p.value_name == office.hazards.colour_parameter}
+        levels = {office.hazards.level_named(value) for value in told}
+        if None in levels or len(levels) > 1:
+            said = ", ".join(sorted(map(repr, told)))
+            raise DeskRefused(
+                "level", f"the message's warning colour is not clear ({said}): give one (--level)"
+            )
 
 
 def known(office: Office, hazard: str, level: str) -> Kind:

@@ -280,10 +280,16 @@ class Desk:
 
 
 def _read(data: bytes) -> Alert:
+    """Return the message of a file, or refuse what was not understood whole: it would be sent otherwise."""
     try:
-        return parse(data).alert
+        parsed = parse(data)
     except Refused as error:
         raise DeskRefused("not_cap", f"not a usable CAP message: {error}") from None
+    if unsure := next((one for one in parsed.findings if one.severity == "error"), None):
+        raise DeskRefused(
+            "not_cap", f"{unsure.path}: {unsure.message}; mend the file, or write the warning at the desk"
+        )
+    return parsed.alert
 
 
 def _right(row: AlertRow) -> Right:

@@ -88,7 +88,18 @@ async def _reach(
     targets = await store.target_list(step.connection, frozen.list_id)
     channels = (row.plan or {})["channels"]
     lost = await chain.losses(step, before, targets, channels)
-    return Reach(targets, channels, [*lost, *(one.message for one in chosen.findings)])
+    twice = await _told_twice(step, targets, channels)
+    return Reach(targets, channels, [*lost, *twice, *(one.message for one in chosen.findings)])
+
+
+async def _told_twice(step: Step, targets: TargetList, channels: list[str]) -> list[str]:
+    """Return, as sentences, how many phones and mailboxes get the warning more than once."""
+    doubled = await audience.doubled(step.connection, targets.id)
+    return [
+        f"{count} addresses on {channel} belong to more than one recipient and get the text for each"
+        for channel, count in sorted(doubled.items())
+        if channel in channels
+    ]
 
 
 async def _sent_before(step: Step, row: AlertRow) -> list[str]:

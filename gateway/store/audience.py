@@ -136,14 +136,6 @@ _SEAL = text("UPDATE target_lists SET digest = :digest, count = :count WHERE id 
 
 _SEALED = text("SELECT digest, count AS people FROM target_lists WHERE id = :list")
 
-_UNREACHABLE = text(
-    """
-    SELECT t.contact_id, c.external_id, c.name, t.region
-    FROM targets AS t LEFT JOIN contacts AS c ON c.id = t.contact_id
-    WHERE t.list_id = :list AND t.addresses = '{}' ORDER BY t.contact_id LIMIT :limit
-    """
-)
-
 _POINTS = """
     SELECT id, lon, lat FROM contacts
     WHERE active AND lon BETWEEN $1 AND $3 AND lat BETWEEN $2 AND $4
@@ -270,8 +262,3 @@ async def per_region(connection: AsyncConnection, list_id: int) -> dict[str, tup
 async def doubled(connection: AsyncConnection, list_id: int) -> dict[str, int]:
     """Return channel -> how many of its addresses stand at more than one target of a list."""
     return {row.channel: row.addresses for row in await connection.execute(_DOUBLED, {"list": list_id})}
-
-
-async def unreachable(connection: AsyncConnection, list_id: int, limit: int) -> list[Any]:
-    """Return (contact_id, external_id, name, region) of targets without any address."""
-    return list(await connection.execute(_UNREACHABLE, {"list": list_id, "limit": limit}))

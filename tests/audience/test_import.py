@@ -9,7 +9,8 @@ import pytest
 import xlsxwriter
 
 from gateway.audience.contacts import import_contacts
-from gateway.audience.sheets import FileRefused, Limits, read_lines
+from gateway.audience.lines import FileRefused, Limits
+from gateway.audience.sheets import read_lines
 
 HEADER = "编号,姓名,行政区划代码,角色,语言,手机,邮箱,经度,纬度,分组"
 GOOD = "A1,演练甲1,990101003200,责任人,zh-CN,199 9000 0001,A1@example.org,106.5,30.6,值守;防汛"

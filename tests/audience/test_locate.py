@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.audience.area import AreaRefused, AreaSpec, of_region
 from gateway.audience.county import synthetic_county
-from gateway.audience.locate import Region, check_text, locate, superiors
+from gateway.audience.locate import Region, check_text, locate
 
 COUNTY = synthetic_county(contacts=1)
 REGIONS = [
@@ -182,11 +182,6 @@ class TestTheText:
 
     def test_a_township_needs_no_remark(self):
         assert self.check(of_region("990101003"), "柳溪镇将有暴雨") == []
-
-
-def test_superiors_are_what_is_loaded_above():
-    located = locate(of_region(VILLAGE.code), REGIONS, 0.0)
-    assert superiors(located, REGIONS) == {"990101003000", "990101000000"}
 
 
 points = st.tuples(st.floats(30.0, 31.0), st.floats(106.0, 107.2))

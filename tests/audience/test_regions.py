@@ -7,8 +7,8 @@ import pytest
 from gateway.audience import AreaSpec, resolve
 from gateway.audience.contacts import import_contacts
 from gateway.audience.county_files import write_files
+from gateway.audience.lines import FileRefused
 from gateway.audience.regions import load_regions
-from gateway.audience.sheets import FileRefused
 
 SQUARE = {"type": "Polygon", "coordinates": [[[106, 30], [107, 30], [107, 31], [106, 31], [106, 30]]]}
 

@@ -9,7 +9,6 @@ from gateway.audience import (
     AreaRefused,
     AreaSpec,
     freeze,
-    list_unreachable,
     of_region,
     resolve,
     verify_digest,
@@ -208,7 +207,7 @@ class TestAFrozenList:
         async with loaded.begin() as connection:
             assert await verify_digest(connection, sealed.list_id)
 
-    async def test_people_without_an_address_are_counted_and_listed(self, loaded):
+    async def test_people_without_an_address_are_counted(self, loaded):
         await run(
             loaded.url,
             "DELETE FROM addresses USING contacts c WHERE contact_id = c.id AND region = '990101003200'",
@@ -216,10 +215,8 @@ class TestAFrozenList:
         audience = await resolve(loaded, of_region("990101003"))
         async with loaded.begin() as connection:
             sealed = await freeze(connection, audience)
-            lost = await list_unreachable(connection, sealed.list_id)
         assert sealed.unreachable == {"990101003200": audience.unreachable}
-        assert len(lost) == audience.unreachable > 0
-        assert {one.region for one in lost} == {"990101003200"}
+        assert audience.unreachable > 0
         assert sealed.count == audience.people
 
     async def test_addresses_that_several_targets_have_are_counted_by_channel(self, loaded):

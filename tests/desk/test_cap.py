@@ -22,24 +22,31 @@ LATER = (START + timedelta(hours=6)).isoformat()
 
 def cap(
     identifier: str = "invented-1",
+    *,
     status: str = "Actual",
     msg_type: str = "Alert",
     references: str = "",
+    sender: str = "station@example.org",
+    parameters: tuple[tuple[str, str], ...] = (),
     severity: str = "Moderate",
     code: str = NORTH,
     more: str = "",
     extra_info: str = "",
 ) -> bytes:
     quoted = f"<references>{references}</references>" if references else ""
+    pairs = "".join(
+        f"<parameter><valueName>{name}</valueName><value>{value}</value></parameter>"
+        for name, value in parameters
+    )
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>{identifier}</identifier>
-<sender>station@example.org</sender><sent>2026-07-01T09:30:00+08:00</sent><status>{status}</status>
+<sender>{sender}</sender><sent>2026-07-01T09:30:00+08:00</sent><status>{status}</status>
 <msgType>{msg_type}</msgType><scope>Public</scope>{quoted}
 <info><language>zh-CN</language><category>Met</category><event>暴雨</event><urgency>Expected</urgency>
 <severity>{severity}</severity><certainty>Likely</certainty><expires>{LATER}</expires>
 <senderName>示范县气象台</senderName><headline>暴雨预警</headline>
 <description>大雨将至{more}</description>
-<instruction>请远离山沟</instruction><area><areaDesc>北山镇</areaDesc>
+<instruction>请远离山沟</instruction>{pairs}<area><areaDesc>北山镇</areaDesc>
 <geocode><valueName>GB/T 2260</valueName><value>{code}</value></geocode></area></info>{extra_info}
 </alert>""".encode()
 
@@ -115,6 +122,30 @@ class TestADraftFromAFile:
         assert (row.level, info["severity"]) == ("blue", "Minor")
         assert info["parameters"][-1]["value"] == "blue"
 
+    @pytest.mark.parametrize("colours", [("purple",), ("blue", "red")])
+    async def test_a_colour_that_is_not_clear_is_never_guessed(self, desk, office, colours):
+        data = cap(parameters=tuple((office.hazards.colour_parameter, one) for one in colours))
+        with pytest.raises(DeskRefused, match=f"not clear.*{colours[0]}"):
+            await desk.draft_from_cap(data, "author")
+        assert (await desk.draft_from_cap(data, "author", changes=Changes(level="red"))).level == "red"
+
+    async def test_a_message_that_says_green_is_not_sent_whatever_level_is_chosen(self, desk):
+        data = cap(parameters=(("awareness_level", "1; green; Minor"),))
+        row = await desk.draft_from_cap(data, "author", changes=Changes(level="yellow"))
+        with pytest.raises(DeskRefused, match="green"):
+            await desk.submit(row.id, "author")
+
+    async def test_a_text_that_was_not_read_whole_is_never_sent(self, desk):
+        with pytest.raises(DeskRefused, match=r"description.*mend the file"):
+            await desk.draft_from_cap(cap(more="<b>不</b>要外出"), "author")
+
+    @pytest.mark.parametrize("kind", ["Ack", "Error"])
+    async def test_what_is_for_machines_becomes_nothing(self, desk, kind):
+        with pytest.raises(DeskRefused, match="for machines"):
+            await desk.draft_from_cap(
+                cap(msg_type=kind, references="a,b,2026-07-01T09:30:00+08:00"), "author"
+            )
+
     async def test_every_language_of_the_file_is_said(self, desk):
         row = await desk.draft_from_cap(cap(extra_info=ENGLISH), "author")
         submitted = await desk.submit(row.id, "author")
@@ -152,6 +183,13 @@ class TestAFollowerFromAFile:
         with pytest.raises(DeskRefused, match=f"about alert {row.id}") as refused:
             await desk.draft_from_cap(cap("invented-2", msg_type="Cancel", references=self.KEY), "author")
         assert refused.value.code == "use_cancel"
+
+    @pytest.mark.parametrize("kind", ["Update", "Cancel"])
+    async def test_a_stranger_s_word_on_a_warning_is_refused(self, desk, kind):
+        await self.released(desk)
+        stranger = cap("forged-1", msg_type=kind, references=self.KEY, sender="evil@example.net")
+        with pytest.raises(DeskRefused, match=r"from evil@example\.net.*station@example\.org"):
+            await desk.draft_from_cap(stranger, "author")
 
     async def test_a_follower_of_something_unknown_is_refused(self, desk):
         with pytest.raises(DeskRefused) as refused:

@@ -144,8 +144,10 @@ class Smsc:
 
     async def told_kept(self) -> list[str]:
         """Return the references of the reports that were acknowledged, each as often as it was."""
+        acknowledged = (await self.stats())["acknowledged"]
         await self.say({"call": ["write_told_kept", str(self._told_kept)]})
         refs: list[str] = json.loads(self._told_kept.read_text(encoding="utf-8"))
+        assert len(refs) >= acknowledged
         return refs
 
     def close(self) -> None:

@@ -11,10 +11,10 @@ import aiomqtt
 import pytest
 
 from channels.base import Accepted, ChannelDown, DeviceState, Message, Proof, Retry, Unknown, always
+from channels.errand import Errand
 from channels.mqtt import MqttChannel
 from channels.mqtt import listener as listener_module
 from channels.mqtt.counter import Beacon, Counter
-from channels.errand import Errand
 from channels.mqtt.settings import MqttSettings
 from channels.mqtt.simulator import MqttSimulator
 from tests.channels.contract import TEXT, Book, Inbox, content, until

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from channels import base
+from channels.errand import Errand
 from channels.smtp import pool
 from channels.smtp.adapter import SmtpChannel, xtext
-from channels.errand import Errand
 from channels.smtp.simulator import SmtpSimulator
 from tests.channels.contract import DEADLINE, Book, Inbox, content, until
 

@@ -77,6 +77,8 @@ class SmppPool:
         except asyncio.CancelledError:
             if job in self._queue:
                 self._queue.remove(job)
+                if not job.may_leave():
+                    job.refuse_rest(HELD)
             raise
 
     async def _connect(self) -> SmppSession:

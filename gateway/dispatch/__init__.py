@@ -33,9 +33,12 @@ texts once. Then, slice by slice of at most one window, it
   before a byte leaves. Who holds a stale token changes no row and stops;
 * hands the slice to the channel, which answers for each message.
 
-Twice a second the run renews its lease and looks at its release. Once that is stopped, expired or
-lost, nothing more is claimed, and what still waits in the channel is withdrawn within two seconds
-and counts as unknown.
+Twice a second the run renews its lease and looks at its release. Just before a message is written
+the channel asks the run's **gate**, which is open only while such a look is fresh (1.5 s) and the
+warning has not expired. So once a release is stopped, expired or lost nothing more is claimed and
+nothing that waits in the channel leaves, not even from a worker that was frozen in between: it comes
+back as *held*, which is surely not sent. What was written and has no answer a moment later counts
+as unknown.
 
 **4. The ledger** (:mod:`gateway.receipts.ledger`, tables ``attempts``, ``receipts``,
 ``counters``). Outcomes and receipts are appended (COPY) and projected on the deliveries in one
@@ -60,7 +63,8 @@ nothing is on its way for.
 
 **Lanes.** Orange, red and every Cancel go to ``urgent``, the rest to ``normal``, drills to
 ``drill`` with credentials of their own. Each lane has worker processes of its own, so a red
-warning never waits behind a blue one for a worker; they share the contract's rate.
+warning never waits behind a blue one for a worker. They share the contract's rate, and the urgent
+lane goes first: while one of its workers has a turn, the normal lane takes none.
 
 **When something is stuck**, ask in this order. Is the batch ``open`` and due? Then a bell is
 missing: is ``tongda reconcile`` running, does Redis answer? Is it ``leased`` and ``lease_until``

@@ -42,6 +42,11 @@ LONGEST_PAUSE = 60.0
 """Seconds after which a provider that asked for a longer pause is tried again all the same."""
 
 
+CLIMB = 0.005
+"""What a slice that went out whole adds to the share of the rate: each climb past what the provider
+takes costs refusals, so climbs are slow."""
+
+
 class Pace:
     """How much of the contract's rate a provider really takes: falls on throttling, recovers slowly."""
 
@@ -60,7 +65,7 @@ class Pace:
 
     def went_well(self) -> None:
         """A slice went out without a refusal."""
-        self.share = min(1.0, self.share + 0.015)
+        self.share = min(1.0, self.share + CLIMB)
 
     async def pause(self) -> None:
         """Wait until the provider's pause is over."""

@@ -167,7 +167,7 @@ class TestAPace:
             pace.throttled(2.0**seconds)
             pace._held_until = 0.0
         assert pace.share == pytest.approx(0.1)
-        for _ in range(60):
+        for _ in range(200):
             pace.went_well()
         assert pace.share == pytest.approx(1.0)
 

@@ -14,7 +14,7 @@ from gateway.commands.common import log_as_set, serving, told
 from gateway.desk.office import open_office
 from gateway.desk.service import Desk
 from gateway.dispatch.reconciler import Reconciler
-from gateway.store.database import Database
+from gateway.store.database import Database, heed
 from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ async def _run(settings: Settings) -> None:
 async def _expire(desk: Desk, every: float) -> None:
     """Close alerts whose validity is over, for as long as the process lives."""
     while True:
+        heed()
         with contextlib.suppress(*DATABASE_FAULTS):
             for alert in await desk.expire_due():
                 log.info("alert expired", alert=alert)

@@ -28,7 +28,7 @@ from gateway.ops.keys import confirm_key
 from gateway.receipts.confirm import make_token
 from gateway.receipts.ledger import Ledger
 from gateway.store import dispatch as store
-from gateway.store.database import AWAY, Database
+from gateway.store.database import AWAY, Database, heed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,6 +163,7 @@ class Engine:
         """Take batches that nobody rang for, as long as there is room: the database is the truth."""
         await self._opened.wait()
         while True:
+            heed()
             late = None
             if not self._places.locked():
                 late = await self._late()

@@ -30,7 +30,7 @@ from gateway.receipts.ledger import Attempt, Facts, prove
 from gateway.receipts.matching import match_parked
 from gateway.store import dispatch as store
 from gateway.store import ledger as ledger_store
-from gateway.store.database import AWAY
+from gateway.store.database import AWAY, heed
 from gateway.store.ledger import Fact
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Reconciler:
         self, work: Callable[[], Awaitable[object]], pause: Callable[[], Awaitable[object]]
     ) -> None:
         while True:
+            heed()
             self._rung.clear()
             try:
                 await work()
@@ -92,6 +93,7 @@ class Reconciler:
     async def _listen(self) -> None:
         """Hear each committed outbox row at once; a lost connection is only slower."""
         while True:
+            heed()
             with suppress(*AWAY):
                 async with self._listening() as lost:
                     await lost.wait()

@@ -18,7 +18,7 @@ from channels.base import HOLE, Accepted, Message, Rejected, Retry, Throttled, U
 from gateway.clock import SYSTEM
 from gateway.receipts.ledger import Attempt
 from gateway.store import dispatch as store
-from gateway.store.database import AWAY
+from gateway.store.database import AWAY, heed
 from gateway.store.dispatch import Claimed
 
 if TYPE_CHECKING:
@@ -338,6 +338,7 @@ async def _keep(run: Run) -> None:
             until = asked + seconds
             if held:
                 run.gate.seen(asked)
+        heed()
         if held is False and not withdrawn:
             withdrawn = True
             run.stop()

@@ -55,6 +55,8 @@ class Told(NamedTuple):
 
 def storable(report: Report) -> Report:
     """Return the report with a stranger's words as a database can hold them."""
+    if all(told.isprintable() for told in report if type(told) is str):
+        return report
     kind: Any = type(report)
     return cast("Report", kind(*[plain_text(told) if type(told) is str else told for told in report]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,6 +38,17 @@ REFUSED: tuple[type[Exception], ...] = (
     ValueError,
 )
 """Errors that say these very values cannot be stored: trying again is of no use."""
+
+
+def heed() -> None:
+    """Raise the cancellation of the running task that a client hid.
+
+    A line that breaks in the moment of a cancellation has the driver raise its own error instead;
+    a loop that outlives such errors would then go on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def make_engine(url: str, **options: Any) -> AsyncEngine:  # noqa: ANN401 - SQLAlchemy's own

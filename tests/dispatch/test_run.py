@@ -170,6 +170,28 @@ async def test_a_run_that_lost_its_lease_withdraws_what_has_not_left(database_ur
         assert made.doubt.count == 0
 
 
+async def test_a_run_ends_though_the_driver_hides_the_cancellation_of_its_lease_keeper(
+    database_url, monkeypatch
+):
+    asked = asyncio.Event()
+
+    async def broken(*_: object) -> bool:
+        if asked.is_set():
+            return True
+        try:
+            asked.set()
+            return await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise asyncpg.InterfaceError("the line broke in the same moment") from None
+
+    async with opened(database_url) as (database, ledger):
+        run, _ = await run_of(database, route(database, ledger, Fake()), await plan(database, 4))
+        monkeypatch.setattr(store, "renew", broken)
+        async with asyncio.timeout(30):
+            async with kept(run):
+                await asked.wait()
+
+
 async def test_an_outcome_that_is_reported_twice_counts_once(database_url):
     async with opened(database_url) as (database, ledger):
         planned = await plan(database, 4)

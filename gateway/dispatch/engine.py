@@ -87,6 +87,7 @@ class Engine:
             )
             stack.push_async_callback(redis.aclose)
             self.route = self._make_route(database, ledger, redis)
+            stack.push_async_callback(self.route.limit.close)
             stack.push_async_callback(self.route.channel.close)
             self._opening = asyncio.create_task(self._open_channel(), name="open channel")
             self._looking = asyncio.create_task(self._look(), name="look for late batches")

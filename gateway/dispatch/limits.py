@@ -102,6 +102,11 @@ class RateLimit:
             await asyncio.sleep(CREDIT_SECONDS / 2)
         await asyncio.sleep(wait)
 
+    async def close(self) -> None:
+        """Wait for the exchange with Redis that is under way, so that its client can be closed."""
+        async with self._asking:
+            pass
+
     async def _queue(self, seconds: float) -> float | None:
         if time.monotonic() >= self._away_until:
             try:

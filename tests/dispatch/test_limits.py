@@ -45,6 +45,7 @@ async def granted(limit: RateLimit, seconds: float, parts: int = 1) -> int:
     assert not task.done(), task.exception()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    await limit.close()
     return count
 
 

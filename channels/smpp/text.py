@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 GSM_CODING = 0
 UCS2_CODING = 8
-MAX_PARTS = 255
-"""The concatenation header counts parts in one octet."""
 
 _BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"

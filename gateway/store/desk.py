@@ -325,12 +325,6 @@ async def target_list(connection: AsyncConnection, list_id: int) -> TargetList:
     return TargetList(*(await connection.execute(select(*columns).where(target_lists.c.id == list_id))).one())
 
 
-async def count_by_state(connection: AsyncConnection) -> dict[str, int]:
-    """Return how many alerts are in each state."""
-    rows = await connection.execute(select(alerts.c.state, func.count()).group_by(alerts.c.state))
-    return {row[0]: row[1] for row in rows}
-
-
 async def _first(connection: AsyncConnection, query: Select[Any]) -> AlertRow | None:
     row = (await connection.execute(query.limit(1))).first()
     return AlertRow(**row._mapping) if row else None  # noqa: SLF001 - SQLAlchemy's public name

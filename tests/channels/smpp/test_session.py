@@ -230,7 +230,7 @@ class TestLine:
         outcomes = await send(channel, book)
         assert outcomes == {0: Retry(1.0, "connection lost")}
         await smsc.start()
-        await until(lambda: smsc.binds == 2)
+        await until(lambda: channel._pool._sessions)
         assert type((await send(channel, Book(), 1, 10))[10]) is Accepted
 
     async def test_unbind_by_the_peer_in_the_middle_loses_nothing(self, smsc, connect):

@@ -220,7 +220,7 @@ class TestLine:
         channel = await connect()
         await send(channel, book)
         smsc.cut()
-        await until(lambda: smsc.binds == 2)
+        await until(lambda: smsc.binds == 2 and channel._pool._sessions)
         assert type((await send(channel, Book(), 1, 10))[10]) is Accepted
 
     async def test_it_comes_back_after_the_smsc_was_away(self, smsc, connect, book):

@@ -15,11 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    SecretStr,
     SerializeAsAny,
     ValidationInfo,
     field_validator,
@@ -28,41 +24,18 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from channels import base
+from gateway.feeds.settings import FeedsSettings, SourceName, SourceSettings
 from gateway.ops.places import default_state_dir
 from gateway.ops.sources import SettingsRefused, file_sources, load, refuse_unknown
+from gateway.partners.settings import PartnerSettings
+from gateway.publish.settings import PublishSettings
+from gateway.sections import Count, ExistingFile, Key, Keys, Seconds, Section, begins
 from gateway.share import share
 
 __all__ = ["LANES", "ChannelSettings", "Settings", "SettingsRefused", "load_settings", "route_settings"]
 
 LANES = ("urgent", "normal", "drill")
 """The lanes of a channel; each is a queue ``{channel}.{lane}`` with worker processes of its own."""
-
-_KEY_LENGTH = 32
-_WELL_KNOWN = re.compile(r"change.?me|default|example|insecure|password|secret|tongda|test", re.IGNORECASE)
-
-
-def _good_key(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if len(text) < _KEY_LENGTH:
-        raise ValueError(f"a key has at least {_KEY_LENGTH} characters; try: openssl rand -hex 32")
-    if _WELL_KNOWN.search(text) or len(set(text)) < _KEY_LENGTH // 4:
-        raise ValueError("this key can be guessed; try: openssl rand -hex 32")
-    return value
-
-
-def _existing(value: Path) -> Path:
-    if not value.is_file():
-        raise ValueError(f"there is no file {value}")
-    return value
-
-
-def _begins(*schemes: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not value.startswith(schemes):
-            raise ValueError(f"must begin with {' or '.join(schemes)}")
-        return value
-
-    return AfterValidator(check)
 
 
 def _channel_name(value: str) -> str:
@@ -72,30 +45,6 @@ def _channel_name(value: str) -> str:
 
 
 ChannelName = Annotated[str, AfterValidator(_channel_name)]
-
-
-def _listed(value: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
-    return value if isinstance(value, list) else [value]
-
-
-Key = Annotated[SecretStr, AfterValidator(_good_key)]
-Keys = Annotated[list[Key], BeforeValidator(_listed), Field(min_length=1)]
-ExistingFile = Annotated[Path, AfterValidator(_existing)]
-Count = Annotated[int, Field(ge=0, le=64)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-
-
-class Section(BaseModel):
-    """A group of settings, ``[name]`` in TOML."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_known(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
-        if isinstance(value, dict):
-            refuse_unknown(cls, value)
-        return value
 
 
 class LogSettings(Section):
@@ -114,7 +63,7 @@ class WebSettings(Section):
     """The address to listen on."""
     port: int = Field(default=8080, ge=0, le=65535)
     """The port to listen on; 0 takes a free one."""
-    public_url: Annotated[str, _begins("https://", "http://")] | None = None
+    public_url: Annotated[str, begins("https://", "http://")] | None = None
     """How the outside reaches this server; confirm links begin with it. Absent: made of host and port."""
 
     @property
@@ -232,9 +181,9 @@ class Settings(BaseSettings):
     state_dir: Path = Field(default_factory=default_state_dir)
     """Where embedded services and generated keys lie. Absent: ``/var/lib/tongda`` for root,
     else ``$XDG_STATE_HOME/tongda`` or ``~/.local/state/tongda``."""
-    database_url: Annotated[str, _begins("postgresql://")] | None = Field(default=None, repr=False)
+    database_url: Annotated[str, begins("postgresql://")] | None = Field(default=None, repr=False)
     """PostgreSQL, ``postgresql://user:password@host/database``. Absent: the embedded one."""
-    redis_url: Annotated[str, _begins("redis://", "rediss://", "unix://")] | None = Field(
+    redis_url: Annotated[str, begins("redis://", "rediss://", "unix://")] | None = Field(
         default=None, repr=False
     )
     """Valkey or Redis, ``redis://host:6379/0`` or ``unix:///path``. Absent: the embedded one."""
@@ -252,6 +201,14 @@ class Settings(BaseSettings):
     """Worker processes of each queue, for example ``"sms.urgent" = 2``. A queue that is not named has one."""
     channels: dict[ChannelName, ChannelSettings] = Field(default_factory=dict)
     """The channels by name, ``[channels.sms]``."""
+    feeds: FeedsSettings = Field(default_factory=FeedsSettings)
+    """What holds for all sources."""
+    sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
+    """The sources of warnings by name, ``[sources.nws]``. Absent: none is read."""
+    partners: dict[SourceName, PartnerSettings] = Field(default_factory=dict)
+    """The partner agencies by name, ``[partners.water]``; their keys are made with ``tongda partner``."""
+    publish: PublishSettings = Field(default_factory=PublishSettings)
+    """What goes out to partners."""
     hazards_file: ExistingFile | None = None
     """Hazards, colour levels and what they mean in CAP. Absent: the packaged ``config/hazards.toml``."""
     approval_file: ExistingFile | None = None

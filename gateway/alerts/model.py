@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal  # noqa: TC003 - pydantic reads the annotations
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, NamedTuple, TypeAlias
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime  # noqa: TC003 - pydantic reads it
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, computed_field

@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from channels import base
+from gateway.feeds.settings import RuleSettings, SourceSettings
+from gateway.partners.settings import PartnerSettings
 from gateway.settings import ChannelSettings, Settings, route_settings
 
 if TYPE_CHECKING:
@@ -37,6 +39,13 @@ _CHANNELS = """
 
 """
 
+_NAMED: dict[str, type[BaseModel]] = {
+    "sources.NAME": SourceSettings,
+    "sources.NAME.rule": RuleSettings,
+    "partners.NAME": PartnerSettings,
+}
+"""Sections of which there may be several; a partner's rule is as a source's."""
+
 
 def page() -> str:
     """Return the whole page."""
@@ -46,6 +55,8 @@ def page() -> str:
     parts += [_CHANNELS, *_table(ChannelSettings, "channels.NAME")]
     for kind in base.KINDS:
         parts += [f"\n### Routes of kind `{kind}`\n\n", *_table(route_settings(kind), "channels.NAME.live")]
+    for name, model in _NAMED.items():
+        parts += [f"\n## `[{name}]`\n\n{_first_line(model)}\n\n", *_table(model, name)]
     return "".join(parts)
 
 

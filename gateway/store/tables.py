@@ -15,14 +15,11 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Double,
     ForeignKey,
-    Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -30,38 +27,10 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from gateway.store.columns import at, json, metadata, number, one_of
 
 APPEND_ONLY = ("attempts", "receipts", "audit")
-
-
-def _id() -> Column[int]:
-    return Column("id", BigInteger, Identity(always=True), primary_key=True)
-
-
-def _at(name: str, *, nullable: bool = True, default: bool = False) -> Column[object]:
-    return Column(
-        name, DateTime(timezone=True), nullable=nullable, server_default=func.now() if default else None
-    )
-
-
-def _one_of(name: str, *values: str) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{name} IN ({listed})", name=name)
-
-
-def _json(name: str, *, nullable: bool = True) -> Column[object]:
-    return Column(name, JSONB(none_as_null=True), nullable=nullable)
 
 
 people = Table(
@@ -93,7 +62,7 @@ regions = Table(
     Column("lon", Double, comment="WGS-84 degrees"),
     Column("lat", Double, comment="WGS-84 degrees"),
     Column("geometry", LargeBinary, comment="WKB polygon or multipolygon, WGS-84, lon lat"),
-    _one_of("level", "province", "city", "county", "township", "village"),
+    one_of("level", "province", "city", "county", "township", "village"),
     comment="Administrative divisions",
 )
 Index("ix_regions_parent", regions.c.parent)
@@ -101,7 +70,7 @@ Index("ix_regions_parent", regions.c.parent)
 contacts = Table(
     "contacts",
     metadata,
-    _id(),
+    number(),
     Column(
         "external_id", Text, unique=True, comment="the register's own number; a second import updates the row"
     ),
@@ -112,7 +81,7 @@ contacts = Table(
     Column("lon", Double),
     Column("lat", Double),
     Column("active", Boolean, nullable=False, server_default=text("true")),
-    _one_of("role", "responsible", "informant", "liaison", "resident", "group", "device"),
+    one_of("role", "responsible", "informant", "liaison", "resident", "group", "device"),
     comment="Persons, posts, chat groups and devices that can be reached",
 )
 Index("ix_contacts_region", contacts.c.region)
@@ -120,7 +89,7 @@ Index("ix_contacts_region", contacts.c.region)
 contact_groups = Table(
     "contact_groups",
     metadata,
-    _id(),
+    number(),
     Column("name", Text, nullable=False, unique=True),
     comment="Named groups of contacts",
 )
@@ -137,7 +106,7 @@ Index("ix_group_members_contact_id", group_members.c.contact_id)
 addresses = Table(
     "addresses",
     metadata,
-    _id(),
+    number(),
     Column("contact_id", BigInteger, ForeignKey("contacts.id", ondelete="CASCADE"), nullable=False),
     Column("channel", Text, nullable=False),
     Column("address", Text, nullable=False, comment="in the form the channel's adapter returns"),
@@ -149,9 +118,9 @@ Index("ix_addresses_channel_address", addresses.c.channel, addresses.c.address)
 warnings = Table(
     "warnings",
     metadata,
-    _id(),
+    number(),
     Column("hazard", Text, nullable=False, comment="key in hazards.toml"),
-    _at("created_at", nullable=False, default=True),
+    at("created_at", nullable=False, default=True),
     Column("created_by", Text, ForeignKey("people.login"), nullable=False),
     comment="One event's warning through its life: a chain of alerts",
 )
@@ -159,11 +128,11 @@ warnings = Table(
 target_lists = Table(
     "target_lists",
     metadata,
-    _id(),
+    number(),
     Column("digest", Text, nullable=False, comment="SHA-256 over the targets in order"),
     Column("count", Integer, nullable=False),
-    _json("area", nullable=False),
-    _at("created_at", nullable=False, default=True),
+    json("area", nullable=False),
+    at("created_at", nullable=False, default=True),
     CheckConstraint("count > 0", name="not_empty"),
     comment="A frozen audience; an empty one cannot exist",
 )
@@ -171,13 +140,13 @@ target_lists = Table(
 targets = Table(
     "targets",
     metadata,
-    _id(),
+    number(),
     Column("list_id", BigInteger, nullable=False, comment="no foreign key: it doubled the time of a freeze"),
     Column("contact_id", BigInteger, nullable=False, comment="no foreign key: the list outlives the contact"),
     Column("region", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("language", Text, nullable=False),
-    _json("addresses", nullable=False),
+    json("addresses", nullable=False),
     UniqueConstraint("list_id", "contact_id"),
     comment="A person, post or device that a release must reach; addresses as {channel: address}",
 )
@@ -185,11 +154,11 @@ targets = Table(
 alerts = Table(
     "alerts",
     metadata,
-    _id(),
+    number(),
     Column("warning_id", BigInteger, ForeignKey("warnings.id"), nullable=False),
     Column("sender", Text, nullable=False),
     Column("identifier", Text, nullable=False),
-    _at("sent", nullable=False),
+    at("sent", nullable=False),
     Column("status", Text, nullable=False),
     Column("msg_type", Text, nullable=False),
     Column("scope", Text, nullable=False),
@@ -200,25 +169,25 @@ alerts = Table(
     Column("version", Integer, nullable=False, server_default=text("1"), comment="rises with every change"),
     Column("author", Text, ForeignKey("people.login"), nullable=False),
     Column("supersedes", BigInteger, ForeignKey("alerts.id")),
-    _json("content", nullable=False),
+    json("content", nullable=False),
     Column("xml", LargeBinary, comment="the message as it was released, CAP 1.2"),
     Column("original", LargeBinary, comment="the bytes of the message it was drafted from, untouched"),
     Column("original_key", Text, comment="sender,identifier,sent of that message"),
     Column("digest", Text, comment="SHA-256 of everything frozen at submission; what an approval signs"),
     Column("target_list_id", BigInteger, ForeignKey("target_lists.id")),
-    _json("texts"),
-    _json("plan"),
-    _at("expires", nullable=False),
-    _at("created_at", nullable=False, default=True),
-    _at("submitted_at"),
-    _at("approved_at"),
+    json("texts"),
+    json("plan"),
+    at("expires", nullable=False),
+    at("created_at", nullable=False, default=True),
+    at("submitted_at"),
+    at("approved_at"),
     UniqueConstraint("sender", "identifier"),
-    _one_of("status", "Actual", "Exercise", "System", "Test", "Draft"),
-    _one_of("msg_type", "Alert", "Update", "Cancel", "Ack", "Error"),
-    _one_of("scope", "Public", "Restricted", "Private"),
-    _one_of("level", "red", "orange", "yellow", "blue"),
-    _one_of("mode", "live", "drill"),
-    _one_of(
+    one_of("status", "Actual", "Exercise", "System", "Test", "Draft"),
+    one_of("msg_type", "Alert", "Update", "Cancel", "Ack", "Error"),
+    one_of("scope", "Public", "Restricted", "Private"),
+    one_of("level", "red", "orange", "yellow", "blue"),
+    one_of("mode", "live", "drill"),
+    one_of(
         "state", "draft", "submitted", "approved", "released", "updated", "cancelled", "expired", "withdrawn"
     ),
     comment="One immutable CAP message of a warning, from draft to its end",
@@ -242,22 +211,22 @@ Index(
 approvals = Table(
     "approvals",
     metadata,
-    _id(),
+    number(),
     Column("alert_id", BigInteger, ForeignKey("alerts.id"), nullable=False),
     Column("digest", Text, nullable=False),
     Column("person", Text, ForeignKey("people.login"), nullable=False),
     Column("decision", Text, nullable=False),
     Column("reason", Text, nullable=False, server_default=text("''")),
-    _at("at", nullable=False, default=True),
+    at("at", nullable=False, default=True),
     UniqueConstraint("alert_id", "digest", "person", "decision"),
-    _one_of("decision", "approve", "reject"),
+    one_of("decision", "approve", "reject"),
     comment="Who signed which digest",
 )
 
 releases = Table(
     "releases",
     metadata,
-    _id(),
+    number(),
     Column("reference", Text, nullable=False, unique=True, comment="public, stable, unguessable"),
     Column("alert_id", BigInteger, ForeignKey("alerts.id"), nullable=False, unique=True),
     Column("warning_id", BigInteger, ForeignKey("warnings.id"), nullable=False),
@@ -266,7 +235,7 @@ releases = Table(
     Column("state", Text, nullable=False, server_default=text("'open'")),
     Column("digest", Text, nullable=False),
     Column("target_list_id", BigInteger, ForeignKey("target_lists.id"), nullable=False),
-    _json("texts", nullable=False),
+    json("texts", nullable=False),
     Column("resend_unknown", Boolean, nullable=False, comment="a lost answer is sent once more"),
     Column(
         "first",
@@ -275,13 +244,13 @@ releases = Table(
         server_default=text("false"),
         comment="before all that waits, as a Cancel is",
     ),
-    _at("expires", nullable=False),
-    _at("released_at", nullable=False, default=True),
+    at("expires", nullable=False),
+    at("released_at", nullable=False, default=True),
     Column("released_by", Text, ForeignKey("people.login"), nullable=False),
-    _at("closed_at"),
-    _one_of("mode", "live", "drill"),
-    _one_of("lane", "urgent", "normal", "drill"),
-    _one_of("state", "open", "stopped", "closed"),
+    at("closed_at"),
+    one_of("mode", "live", "drill"),
+    one_of("lane", "urgent", "normal", "drill"),
+    one_of("state", "open", "stopped", "closed"),
     CheckConstraint("(mode = 'drill') = (lane = 'drill')", name="drill_lane"),
     comment="The moment an approved alert left the desk, with everything frozen",
 )
@@ -290,18 +259,18 @@ Index("ix_releases_open", releases.c.id, postgresql_where=text("state <> 'closed
 batches = Table(
     "batches",
     metadata,
-    _id(),
+    number(),
     Column("release_id", BigInteger, ForeignKey("releases.id"), nullable=False),
     Column("channel", Text, nullable=False),
     Column("ordinal", Integer, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'open'")),
     Column("token", Integer, nullable=False, server_default=text("0"), comment="fencing token"),
     Column("owner", Text, comment="the worker that holds the lease"),
-    _at("lease_until"),
-    _at("due_at", nullable=False, default=True),
+    at("lease_until"),
+    at("due_at", nullable=False, default=True),
     Column("crashes", SmallInteger, nullable=False, server_default=text("0")),
     UniqueConstraint("release_id", "channel", "ordinal"),
-    _one_of("state", "open", "leased", "done"),
+    one_of("state", "open", "leased", "done"),
     comment="A slice of deliveries of one release and one channel: the unit that RQ carries",
     postgresql_with={"fillfactor": 50},
 )
@@ -310,7 +279,7 @@ Index("ix_batches_open", batches.c.due_at, postgresql_where=text("state <> 'done
 deliveries = Table(
     "deliveries",
     metadata,
-    _id(),
+    number(),
     Column("release_id", BigInteger, nullable=False),
     Column("target_id", BigInteger, nullable=False),
     Column("batch_id", BigInteger, nullable=False),
@@ -322,8 +291,8 @@ deliveries = Table(
     Column("copies", SmallInteger, nullable=False, server_default=text("0"), comment="that may have arrived"),
     Column("tries", SmallInteger, nullable=False, server_default=text("0")),
     Column("parts", SmallInteger, nullable=False, server_default=text("1")),
-    _at("delivered_at"),
-    _at("confirmed_at"),
+    at("delivered_at"),
+    at("confirmed_at"),
     UniqueConstraint("release_id", "target_id", "channel"),
     CheckConstraint("copies <= 2", name="two_copies"),
     comment="(release, recipient, channel): one message to hand to a provider",
@@ -343,9 +312,9 @@ attempts = Table(
     Column("outcome", Text, nullable=False),
     Column("ref", Text, nullable=False, comment="the provider's reference, empty where it gave none"),
     Column("code", Text, nullable=False),
-    _at("submitted_at", nullable=False),
-    _at("answered_at", nullable=False),
-    _one_of("outcome", "accepted", "rejected", "retry", "throttled", "unknown"),
+    at("submitted_at", nullable=False),
+    at("answered_at", nullable=False),
+    one_of("outcome", "accepted", "rejected", "retry", "throttled", "unknown"),
     comment="Ledger: one try to hand a delivery to a provider, a row for each part",
 )
 Index("ix_attempts_delivery_id", attempts.c.delivery_id)
@@ -360,8 +329,8 @@ def _told() -> list[Column[Any]]:
         Column("state", SmallInteger, nullable=False),
         Column("source", Text, nullable=False),
         Column("code", Text, nullable=False),
-        _at("reported_at"),
-        _at("received_at", nullable=False),
+        at("reported_at"),
+        at("received_at", nullable=False),
         Column("raw", Text, nullable=False),
     ]
 
@@ -371,7 +340,7 @@ receipts = Table(
     metadata,
     Column("delivery_id", BigInteger, comment="null where no attempt of ours bears the reference"),
     *_told(),
-    _one_of("source", "provider", "device", "person"),
+    one_of("source", "provider", "device", "person"),
     comment="Ledger: what a provider, a device or a person told afterwards",
 )
 Index("ix_receipts_delivery_id", receipts.c.delivery_id)
@@ -379,7 +348,7 @@ Index("ix_receipts_delivery_id", receipts.c.delivery_id)
 parked_receipts = Table(
     "parked_receipts",
     metadata,
-    _id(),
+    number(),
     *_told(),
     Column("mode", Text, nullable=False, server_default=text("'live'")),
     comment="Receipts that came before their attempt was recorded; matched by the reconciler",
@@ -404,17 +373,17 @@ device_states = Table(
     Column("channel", Text, primary_key=True),
     Column("device", Text, primary_key=True),
     Column("online", Boolean, nullable=False),
-    _at("at", nullable=False),
+    at("at", nullable=False),
     comment="Whether a terminal is on line, by its own word or its broker's last will",
 )
 
 outbox = Table(
     "outbox",
     metadata,
-    _id(),
+    number(),
     Column("batch_id", BigInteger, ForeignKey("batches.id"), nullable=False),
     Column("queue", Text, nullable=False),
-    _at("created_at", nullable=False, default=True),
+    at("created_at", nullable=False, default=True),
     comment="Doorbells to ring: batch ids to enqueue; a row is deleted once RQ has it",
 )
 
@@ -422,7 +391,7 @@ audit = Table(
     "audit",
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    _at("at", nullable=False),
+    at("at", nullable=False),
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),

@@ -10,7 +10,8 @@ from alembic.migration import MigrationContext
 
 from gateway.store import migrate
 from gateway.store.database import make_engine
-from gateway.store.tables import APPEND_ONLY, metadata
+from gateway.store.schema import metadata
+from gateway.store.tables import APPEND_ONLY
 
 
 @pytest.fixture

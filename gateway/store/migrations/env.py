@@ -9,7 +9,7 @@ from alembic import context
 from sqlalchemy import pool, text
 
 from gateway.store.database import make_engine
-from gateway.store.tables import metadata
+from gateway.store.schema import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -1,0 +1,80 @@
+"""A document as it came, with what adapters ask for: its JSON read strictly, its XML with doors shut."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from gateway.alerts.findings import Findings, Refused
+from gateway.alerts.xml import Limits, read_tree
+from gateway.feeds.contract import FeedRefused
+from gateway.feeds.strict_json import JsonRefused, read_json
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+LARGEST = 5 * 1024 * 1024
+"""Bytes of a document, after decompression."""
+XML_LIMITS = Limits(bytes=LARGEST, elements=200_000, points=400_000)
+"""Of a whole feed; each CAP document in it is held to the limits of gateway.alerts.xml."""
+
+
+class Document:
+    """Bytes from a source.
+
+    Attributes:
+        data: As received, decompressed.
+        url: Where from; relative links start here. Empty: not known.
+    """
+
+    def __init__(self, data: bytes, url: str = "") -> None:
+        """Keep the bytes; nothing is read yet.
+
+        Raises:
+            FeedRefused: there are more than :data:`LARGEST`.
+        """
+        if len(data) > LARGEST:
+            raise FeedRefused("feed_too_large", f"the document has more than {LARGEST} bytes")
+        self.data = data
+        self.url = url
+
+    @cached_property
+    def start(self) -> str:
+        """The first characters in small letters, without byte order mark and white space, to look at."""
+        head = self.data[:2048]
+        encoding = "utf-16" if head[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8"
+        return head.decode(encoding, "replace").lstrip("\ufeff \t\r\n").lower()
+
+    @property
+    def looks_like_json(self) -> bool:
+        """Whether it begins as JSON does."""
+        return self.start[:1] in {"{", "["}
+
+    @property
+    def looks_like_xml(self) -> bool:
+        """Whether it begins as XML does, and not as a web page."""
+        return self.start.startswith("<") and not self.start.startswith(("<!doctype html", "<html"))
+
+    @cached_property
+    def json(self) -> Any:  # noqa: ANN401 - whatever it holds
+        """The JSON value.
+
+        Raises:
+            FeedRefused: it is not strict JSON.
+        """
+        try:
+            return read_json(self.data)
+        except JsonRefused as refused:
+            raise FeedRefused(refused.code, refused.message) from None
+
+    @cached_property
+    def root(self) -> etree._Element:
+        """The root element.
+
+        Raises:
+            FeedRefused: it is no XML that may be read.
+        """
+        try:
+            return read_tree(self.data, XML_LIMITS, Findings())
+        except Refused as refused:
+            raise FeedRefused("feed_malformed", refused.message) from None

@@ -1,0 +1,1 @@
+"""Partner agencies: who may push alerts, and what they may ask."""

@@ -1,0 +1,3 @@
+"""Keys and pushes of partner agencies."""
+
+from __future__ import annotations

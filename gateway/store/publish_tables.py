@@ -1,0 +1,3 @@
+"""What goes out to partners: publications and webhook deliveries."""
+
+from __future__ import annotations

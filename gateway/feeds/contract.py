@@ -42,6 +42,7 @@ class Item:
         is_cap: Whether ``original`` is a CAP document, which can be verified and relayed as it is.
         event_key: The source's own name of the event, where its messages are tied together by it rather
             than by references: a later message of the same key replaces the earlier ones. Empty: none.
+        agreeing: Names of independent sources that are known to say the same.
         in_force: False where the message says that no warning is in force (green, "Nil").
         findings: What was unusual.
     """
@@ -50,6 +51,7 @@ class Item:
     original: bytes
     is_cap: bool = False
     event_key: str = ""
+    agreeing: tuple[str, ...] = ()
     in_force: bool = True
     findings: tuple[Finding, ...] = ()
 

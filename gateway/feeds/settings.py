@@ -31,19 +31,6 @@ Url = Annotated[str, begins("https://", "http://", "wss://", "ws://", "tcp://")]
 Code = Annotated[str, Field(pattern=r"^\d{2,12}$")]
 
 
-class FeedsSettings(Section):
-    """What holds for all sources."""
-
-    user_agent: str = Field(default="Tongda/0.1 (warning gateway)", min_length=1, max_length=200)
-    """How we introduce ourselves to sources. Name your office and a contact: some sources refuse others."""
-    lease_seconds: float = Field(default=15.0, ge=5, le=25)
-    """How long the process that reads the sources may be silent before another takes over."""
-    alarm_intervals: int = Field(default=3, ge=1, le=100)
-    """After so many missed intervals a source raises an alarm."""
-    seismic_file: ExistingFile | None = None
-    """Intensity relations, thresholds and colours. Absent: the packaged ``config/seismic.toml``."""
-
-
 class RuleSettings(Section):
     """What becomes of the alerts of a source or a partner. Nothing of it widens what the desk may send."""
 
@@ -96,6 +83,21 @@ class RuleSettings(Section):
         if self.action == "release" and not (self.release_alone or self.agrees_with):
             raise ValueError("action release needs release_alone or agrees_with")
         return self
+
+
+class FeedsSettings(Section):
+    """What holds for all sources."""
+
+    user_agent: str = Field(default="Tongda/0.1 (warning gateway)", min_length=1, max_length=200)
+    """How we introduce ourselves to sources. Name your office and a contact: some sources refuse others."""
+    lease_seconds: float = Field(default=15.0, ge=5, le=25)
+    """How long the process that reads the sources may be silent before another takes over."""
+    alarm_intervals: int = Field(default=3, ge=1, le=100)
+    """After so many missed intervals a source raises an alarm."""
+    seismic_file: ExistingFile | None = None
+    """Intensity relations, thresholds and colours. Absent: the packaged ``config/seismic.toml``."""
+    seismic_rule: RuleSettings = Field(default_factory=lambda: RuleSettings(action="draft"))
+    """What becomes of a warning that is made from a seismic event; as ``[sources.NAME.rule]``."""
 
 
 class SourceSettings(Section):

@@ -97,4 +97,25 @@ sightings = Table(
     at("vanished_at"),
     comment="Which source brought an alert, how often, and whether it still lists it",
 )
+alarms = Table(
+    "alarms",
+    metadata,
+    number(),
+    Column("subject", Text, nullable=False, comment="e.g. source nws, incoming 12"),
+    Column("code", Text, nullable=False),
+    Column("sentence", Text, nullable=False, comment="for people, with the way out"),
+    at("raised_at", nullable=False),
+    at("last_at", nullable=False),
+    Column("times", Integer, nullable=False, server_default=text("1")),
+    at("cleared_at"),
+    comment="What somebody must look at; open until it is over or somebody has looked",
+)
+Index(
+    "uq_alarms_open",
+    alarms.c.subject,
+    alarms.c.code,
+    unique=True,
+    postgresql_where=text("cleared_at IS NULL"),
+)
+
 Index("ix_sightings_source", sightings.c.source)

@@ -62,4 +62,4 @@ async def standing(connection: AsyncConnection, subject: str | None = None) -> l
 async def counts(connection: AsyncConnection) -> dict[str, int]:
     """Return how many alarms are open, by code."""
     asked = select(alarms.c.code, func.count()).where(alarms.c.cleared_at.is_(None)).group_by(alarms.c.code)
-    return {code: count for code, count in await connection.execute(asked)}
+    return {str(code): int(number) for code, number in await connection.execute(asked)}

@@ -15,7 +15,10 @@ GROUPS = {
     "alert": "Look into CAP files.",
     "audience": "Regions, contacts, and whom an area reaches.",
     "desk": "Draft, submit, approve, release, update and cancel warnings.",
+    "inbox": "What came in from sources, what waits for a person, and the alarms.",
     "audit": "The hash-chained log of every step.",
+    "partner": "Keys of partner agencies.",
+    "feed": "Look at what sources send, and how they are.",
     "bench": "Measure this machine.",
 }
 """Groups of commands: ``app`` in ``gateway.commands.<name>``."""
@@ -24,9 +27,11 @@ COMMANDS = {
     "up": "Keep a whole gateway up on one box until stopped.",
     "demo": "Take one warning all the way through a synthetic county.",
     "coverage": "Say who was reached by a release.",
-    "web": "Serve callbacks, confirm links and health.",
+    "web": "Serve callbacks, confirm links, the partner API and health.",
     "worker": "Send the batches of one queue.",
     "reconcile": "Relay releases to the workers and keep their promises.",
+    "feeds": "Read the sources; run several, and one of them reads.",
+    "publish": "Give public releases out as signed CAP and to webhooks.",
     "migrate": "Bring the database to the schema of this version.",
 }
 """Single commands: the function of that name in ``gateway.commands.<name>``."""

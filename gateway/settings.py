@@ -56,6 +56,17 @@ class LogSettings(Section):
     """``json``: one object a line, for machines; ``text``: for eyes at a terminal."""
 
 
+class TlsSettings(Section):
+    """TLS that the web server speaks by itself, without a proxy in front of it."""
+
+    certificate_file: ExistingFile
+    """Our certificate, followed by those between it and its CA, in PEM."""
+    key_file: ExistingFile
+    """Its key, in PEM, without a password."""
+    client_ca_file: ExistingFile | None = None
+    """CAs of partners' client certificates, in PEM. A client need not show one; a wrong one is refused."""
+
+
 class WebSettings(Section):
     """The HTTP server: callbacks of providers, confirm links, partner API."""
 
@@ -65,11 +76,20 @@ class WebSettings(Section):
     """The port to listen on; 0 takes a free one."""
     public_url: Annotated[str, begins("https://", "http://")] | None = None
     """How the outside reaches this server; confirm links begin with it. Absent: made of host and port."""
+    tls: TlsSettings | None = None
+    """PEM files: ``web.tls.certificate_file``, ``web.tls.key_file``, and ``web.tls.client_ca_file`` with the
+    CAs of partners' client certificates. Absent: plain HTTP, for a proxy on the same machine that speaks
+    TLS; behind one no client certificate is seen or believed."""
+
+    metrics: bool = False
+    """Whether ``/metrics`` and ``/sources.json`` are answered to everybody who reaches the server. Absent:
+    only to this machine, and not through a proxy."""
 
     @property
     def base_url(self) -> str:
         """What links begin with, without a final slash."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        scheme = "https" if self.tls else "http"
+        return (self.public_url or f"{scheme}://{self.host}:{self.port}").rstrip("/")
 
 
 class SecretSettings(Section):
@@ -79,6 +99,11 @@ class SecretSettings(Section):
     """Signs confirm links. Absent: made once and kept in the state folder; must be the same on every host."""
     old_confirm_keys: list[Key] = Field(default_factory=list)
     """Earlier confirm keys: links made with them still hold."""
+    partner_key: Key | None = None
+    """Partners' signing secrets are made from it. Absent: made once and kept in the state folder; must be the
+    same on every host."""
+    old_partner_keys: list[Key] = Field(default_factory=list)
+    """Earlier partner keys: signing secrets made from them still hold."""
     callback_keys: dict[str, Keys] = Field(default_factory=dict)
     """For each channel, the key that its provider signs callbacks with; a list of the new one and the
     old one while the provider changes over. `"sms.drill"` is the key of the provider of drills."""
@@ -246,6 +271,14 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"workers names the queue {queue!r}; the queues of the channels are: {known}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _certificates_are_asked_for(self) -> Settings:
+        asked = self.web.tls is not None and self.web.tls.client_ca_file is not None
+        for name, partner in self.partners.items():
+            if partner.certificate_fingerprints and not asked:
+                raise ValueError(f"partners.{name}.certificate_fingerprints needs web.tls.client_ca_file")
         return self
 
     @model_validator(mode="before")

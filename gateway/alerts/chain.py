@@ -110,6 +110,10 @@ class Chain:
         """The Updates and Cancels that directly supersede the alert, oldest first."""
         return tuple(sorted(self._superseders.get(key, ()), key=lambda alert: alert.sent))
 
+    def superseded(self, key: AlertKey) -> tuple[AlertKey, ...]:
+        """The keys of the messages, known or not, that this one directly supersedes."""
+        return tuple(target for target, by in self._superseders.items() if any(a.key == key for a in by))
+
     def latest(self, key: AlertKey) -> tuple[Alert, ...]:
         """What stands at the end of the chain: followed from the alert until nothing supersedes any more."""
         return tuple(alert for alert in self._after(key) if not self._superseders.get(alert.key))

@@ -99,6 +99,7 @@ REFUSALS: dict[str, str] = {
     "value_unknown": "A value is not in CAP's list; the lists are case-sensitive.",
     "time_malformed": "A time is not of the form YYYY-MM-DDThh:mm:ss+hh:mm or does not exist.",
     "time_without_offset": "A time has no offset from UTC, which is never guessed.",
+    "national_cannot_say": "The national message has no place for what the CAP message says.",
 }
 """Code of a refusal -> what it means."""
 
@@ -130,6 +131,8 @@ CODES: dict[str, Code] = {
             "actual_words_in_test": "status is not Actual but the text says that it is no test.",
             "sent_far_in_future": "sent lies so far ahead that a clock must be wrong.",
             "colour_unknown": "The colour parameter names no warning colour.",
+            "title_disagrees": "The headline names another colour, event or message type than the codes.",
+            "axes_unclear": "A shape lies outside of China whichever coordinate comes first.",
         },
     ),
     **_table(
@@ -221,6 +224,11 @@ CODES: dict[str, Code] = {
             "awareness_green": "awareness_level is 1, green: no warning is in force.",
             "colour_not_allowed": "The hazard has no warning of this colour.",
             "colour_severity_differ": "The colour does not match severity.",
+            "axes_swapped": "A shape lies in China only with its coordinates swapped; so it was read.",
+            "event_type_unknown": "The event type is not in the hazard table.",
+            "issuer_assumed": "senderCode is missing; the issuer in the identifier was taken.",
+            "national_not_kept": "Something in the national message was left out; CAP has no place for it.",
+            "national_lost": "Something in the CAP message was left out; the national message cannot say it.",
         },
     ),
     **_table(
@@ -229,6 +237,7 @@ CODES: dict[str, Code] = {
             "whitespace_trimmed": "A text is padded with white space, which was removed.",
             "empty_element": "An element is empty and read as absent.",
             "attribute_ignored": "CAP has no attributes; this one is not kept.",
+            "time_zone_assumed": "A time has no offset; Beijing time was taken.",
             "time_plus_zero": "UTC is written +00:00; CAP 1.2 writes -00:00.",
             "language_default": "language is absent, which means en-US.",
             "language_underscore": "language has an underscore, which was made a hyphen.",

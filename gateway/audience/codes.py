@@ -24,6 +24,7 @@ CODE_LISTS = frozenset(
         "gbt35965",
         "cngbt2260",
         "adcode",
+        "cpeasgeographiccode",
         "areacode",
         "divisioncode",
         "region",

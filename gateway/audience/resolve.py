@@ -129,6 +129,12 @@ async def resolve(
     return audience
 
 
+async def all_regions(database: Database) -> list[Region]:
+    """Return every region that is loaded, by code."""
+    async with database.raw() as connection:
+        return [_region(row) for row in await statements.all_regions(connection)]
+
+
 def _region(row: Sequence[Any]) -> Region:
     code, name, level, lon, lat, wkb = row
     return Region(code, name, level, lon, lat, shapely.from_wkb(wkb) if wkb else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,9 @@ from gateway.alerts.check import Checked, check
 from gateway.alerts.hazards import Hazards, HazardsRefused
 from gateway.alerts.times import TimeRefused, read_time
 from gateway.alerts.xml import Limits
+from gateway.commands import convert
 from gateway.commands.common import told
+from gateway.commands.files import read_at_most, shown
 from gateway.desk.office import load_hazards
 from gateway.settings import load_settings
 
@@ -57,9 +58,9 @@ def check_files(
     unread = 0
     for path in files:
         try:
-            data = _read(path)
+            data = read_at_most(path, Limits().bytes)
         except OSError as error:
-            typer.echo(f"{_shown(path)}: cannot be read: {error.strerror or 'unknown reason'}", err=True)
+            typer.echo(f"{shown(path)}: cannot be read: {error.strerror or 'unknown reason'}", err=True)
             unread += 1
             continue
         typer.echo(orjson.dumps(_line(path, check(data, now=now, hazards=hazards))))
@@ -67,26 +68,42 @@ def check_files(
         raise typer.Exit(2)
 
 
+def _target(text: str) -> str:
+    if text not in convert.TARGETS:
+        raise typer.BadParameter(f"one of {', '.join(convert.TARGETS)}")
+    return text
+
+
+@app.command("convert")
+def convert_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CAP file, or a national message.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", callback=_target, help="national or cap.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here, not to the output.")] = None,
+    first_issue: Annotated[
+        str | None,
+        typer.Option(metavar="IDENTIFIER", help="The warning's first message, for an Update or Cancel."),
+    ] = None,
+    lon_first: Annotated[
+        bool, typer.Option("--lon-first", help="Longitude comes first in the national message.")
+    ] = False,
+) -> None:
+    """Write a CAP file as a national message of China (12379), or a national message as CAP 1.2.
+
+    What the other format cannot say, and what was unusual, goes to standard error, one line each. The exit
+    code is 2 where the file cannot be read, or says what the other format must not leave out.
+    """
+    convert.run(file, out, to, _hazards(), first_issue=first_issue, lat_first=not lon_first)
+
+
 def _hazards() -> Hazards:
     with told(HazardsRefused):
         return load_hazards(load_settings().hazards)
 
 
-def _shown(path: Path) -> str:
-    # A file may have a name that is not UTF-8, which neither JSON nor a terminal takes.
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
-def _read(path: Path) -> bytes:
-    # One byte more than the limit shows that a file is too large, however large it is.
-    with path.open("rb") as file:
-        return file.read(Limits().bytes + 1)
-
-
 def _line(path: Path, checked: Checked) -> dict[str, Any]:
     alert = checked.parsed.alert if checked.parsed else None
     return {
-        "file": _shown(path),
+        "file": shown(path),
         "verdict": checked.verdict,
         "key": _key(alert) if alert else None,
         "findings": checked.findings,

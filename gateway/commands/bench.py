@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import orjson
 import typer
 
+from gateway.bench import feed as feed_bench
 from gateway.bench import sms as sms_bench
 from gateway.commands.common import interruptible, told
 from gateway.desk.refused import DeskRefused
@@ -41,6 +42,35 @@ def sms(
                 result = interruption.run(sms_bench.measure(count, workers, state_dir, found))
         finally:
             shutil.rmtree(state_dir, ignore_errors=True)
+    _say(result, json=json)
+
+
+@app.command()
+def feed(
+    count: Annotated[
+        int, typer.Option(min=1, max=2000, help="Alerts in the index, and as many in one feed.")
+    ] = 1000,
+    all_cores: Annotated[
+        bool, typer.Option("--all-cores", help="Let the reading process use every core, not one.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Read an index, a large feed beside a stream, and seismic solutions, from sources on this machine."""
+    setup("warning", "text")
+    with interruptible() as interruption, told(RuntimeError):
+        state_dir = temporary_state_dir()
+        try:
+            with services(state_dir, durable=False) as found:
+                upgrade(found.database_url)
+                if not all_cores:
+                    feed_bench.one_core()
+                result = interruption.run(feed_bench.measure(count, state_dir, found))
+        finally:
+            shutil.rmtree(state_dir, ignore_errors=True)
+    _say(result, json=json)
+
+
+def _say(result: NamedTuple, *, json: bool) -> None:
     if json:
         typer.echo(orjson.dumps(result._asdict()))
         return

@@ -14,6 +14,7 @@ from gateway.commands.common import log_as_set, serving, told
 from gateway.desk.office import open_office
 from gateway.desk.service import Desk
 from gateway.dispatch.reconciler import Reconciler
+from gateway.feeds.health import keep_watch
 from gateway.store.database import Database, heed
 from gateway.store.faults import DATABASE_FAULTS
 
@@ -34,7 +35,10 @@ async def _run(settings: Settings) -> None:
     async with Database(str(settings.database_url)) as database:
         reconciler = Reconciler(database, str(settings.redis_url), every=settings.dispatch.reconcile_seconds)
         desk = Desk(database, SYSTEM, open_office(settings))
-        task = asyncio.gather(reconciler.run(), _expire(desk, settings.dispatch.reconcile_seconds))
+        work = [reconciler.run(), _expire(desk, settings.dispatch.reconcile_seconds)]
+        if settings.sources:  # their alarms must be raised although no reader lives
+            work.append(keep_watch(database, settings, SYSTEM))
+        task = asyncio.gather(*work)
         loop = asyncio.get_running_loop()
         for which in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(which, task.cancel)

@@ -14,16 +14,27 @@ from aiohttp import web as http
 from redis.asyncio import Redis
 
 from channels import base
+from gateway.alerts.hazards import HazardsRefused
+from gateway.clock import SYSTEM as CLOCK
 from gateway.commands.common import log_as_set, told
+from gateway.desk.office import open_office
+from gateway.desk.policy import PolicyError
+from gateway.desk.render import TemplateError
+from gateway.desk.service import Desk
+from gateway.feeds.intake import Intake
 from gateway.ops.services import services
+from gateway.partners.service import open_partners
 from gateway.receipts.ledger import Ledger
 from gateway.settings import load_settings
 from gateway.store.database import Database
 from gateway.web import make_app, make_runner
+from gateway.web.tls import TlsRefused, context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from ssl import SSLContext
 
+    from gateway.desk.office import Office
     from gateway.settings import Settings
 
 logger = structlog.get_logger(__name__)
@@ -33,8 +44,8 @@ _DEVICES = frozenset({"mqtt"})
 
 
 def web() -> None:
-    """Serve callbacks, confirm links and health until stopped."""
-    with told(ListenRefused):
+    """Serve callbacks, confirm links, the partner API and health until stopped."""
+    with told(ListenRefused, TlsRefused, PolicyError, HazardsRefused, TemplateError):
         settings = load_settings()
         log_as_set(settings)
         asyncio.run(serve(settings))
@@ -55,7 +66,10 @@ async def serve(settings: Settings, started: Callable[[int], None] | None = None
 
     Raises:
         ListenRefused: the port is taken or the address is not ours.
+        TlsRefused: a certificate or key cannot be used.
+        PolicyError, HazardsRefused, TemplateError: a file that the desk needs is wrong.
     """
+    tls, office = context(settings.web.tls), open_office(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,7 +80,7 @@ async def serve(settings: Settings, started: Callable[[int], None] | None = None
             Redis.from_url(urls.redis_url) as redis,
             Ledger(database, interval=settings.dispatch.flush_ms / 1000) as ledger,
             listening(settings, ledger),
-            _serving(settings, make_app(settings, database, redis, ledger.sink)) as port,
+            _serving(settings, _app(settings, database, redis, ledger, office), tls) as port,
         ):
             logger.info("web is up", host=settings.web.host, port=port)
             if started:
@@ -75,13 +89,22 @@ async def serve(settings: Settings, started: Callable[[int], None] | None = None
             logger.info("web stops")
 
 
+def _app(
+    settings: Settings, database: Database, redis: Redis, ledger: Ledger, office: Office
+) -> http.Application:
+    desk = Desk(database, CLOCK, office)
+    intake = Intake(database, CLOCK, desk, settings)
+    partners = open_partners(settings, database, redis, intake, office.hazards, CLOCK)
+    return make_app(settings, database, redis, ledger.sink, CLOCK, partners)
+
+
 @asynccontextmanager
-async def _serving(settings: Settings, app: http.Application) -> AsyncIterator[int]:
+async def _serving(settings: Settings, app: http.Application, tls: SSLContext | None) -> AsyncIterator[int]:
     """Listen; yields the port, which is a free one where the settings say 0."""
     runner = make_runner(app)
     await runner.setup()
     try:
-        await http.TCPSite(runner, settings.web.host, settings.web.port).start()
+        await http.TCPSite(runner, settings.web.host, settings.web.port, ssl_context=tls).start()
         yield runner.addresses[0][1]
     except OSError as error:
         where = f"web.host {settings.web.host} and web.port {settings.web.port}"

@@ -18,6 +18,7 @@ from gateway.alerts.model import (
     Scope,
     Urgency,
 )
+from gateway.alerts.national_terms import PREFIX
 from gateway.desk.checks import STATUS
 
 if TYPE_CHECKING:
@@ -108,10 +109,18 @@ def adopt(alert: Alert, sender: str, now: datetime, zone: tzinfo) -> Alert:
     """Return our message that says what a message which came in says.
 
     What the desk sends is the desk's own: its sender and number, with the origin in ``source``.
-    Signatures and references belong to the original and stay with it.
+    Signatures and references belong to the original and stay with it, and so does what the national
+    message says beside CAP: names and phone numbers of officers, texts for single channels.
     """
+    infos = (
+        info.model_copy(
+            update={"parameters": tuple(p for p in info.parameters if not p.value_name.startswith(PREFIX))}
+        )
+        for info in alert.infos
+    )
     return alert.model_copy(
         update={
+            "infos": tuple(infos),
             "sender": sender,
             "sent": now.astimezone(zone).replace(microsecond=0),
             "source": key_text(alert),

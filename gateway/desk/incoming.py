@@ -14,6 +14,8 @@ from gateway.desk.refused import DeskRefused
 from gateway.store import desk as store
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gateway.desk.compose import Changes
     from gateway.desk.office import Office
     from gateway.desk.steps import Step
@@ -25,9 +27,18 @@ SENT = ("released", "updated", "cancelled", "expired")
 
 
 async def from_cap(
-    step: Step, office: Office, came: Alert, data: bytes, mode: str, changes: Changes
+    step: Step,
+    office: Office,
+    came: Alert,
+    data: bytes,
+    mode: str,
+    changes: Changes,
+    speaks_for: Collection[str] = (),
 ) -> AlertRow:
-    """Draft our message from one that came in; the same file twice is the same draft."""
+    """Draft our message from one that came in; the same file twice is the same draft.
+
+    ``speaks_for`` names senders whose alerts its sender may change as their delegate.
+    """
     if came.msg_type not in FOR_PEOPLE:
         raise DeskRefused("msg_type", f"msgType is {came.msg_type}, which is for machines: nothing to draft")
     key = compose.key_text(came)
@@ -44,7 +55,7 @@ async def from_cap(
     origin = {"original": data, "original_key": key}
     if came.msg_type == MsgType.ALERT:
         return await new_warning(step, office, alert, kind, mode, changes, **origin)
-    old = await _followed(step, came, mode)
+    old = await _followed(step, came, mode, speaks_for)
     if came.msg_type != MsgType.UPDATE:
         raise DeskRefused(
             "use_cancel", f"this {came.msg_type} is about alert {old.id}: cancel that one instead"
@@ -74,7 +85,7 @@ async def _check_not_sent(step: Step, key: str, mode: str) -> None:
                 )
 
 
-async def _followed(step: Step, came: Alert, mode: str) -> AlertRow:
+async def _followed(step: Step, came: Alert, mode: str, speaks_for: Collection[str]) -> AlertRow:
     """Return the alert of ours that the message is about, and hold its warning.
 
     The message may name any alert of the warning, by our number or by that of the message it was
@@ -86,7 +97,7 @@ async def _followed(step: Step, came: Alert, mode: str) -> AlertRow:
         raise DeskRefused(
             "unknown_reference", f"this {came.msg_type} is about a message that was not released here"
         )
-    _check_sender(rows, came)
+    _check_sender(rows, came, speaks_for)
     if other := next((row for row in rows if row.warning_id != rows[0].warning_id), None):
         raise DeskRefused(
             "two_warnings",
@@ -97,11 +108,12 @@ async def _followed(step: Step, came: Alert, mode: str) -> AlertRow:
     return _latest(await store.of_warning(step.connection, rows[0].warning_id), rows[0].id, came)
 
 
-def _check_sender(rows: list[AlertRow], came: Alert) -> None:
-    """Refuse a stranger's word on a warning: whoever sent the message, or we, may change it."""
+def _check_sender(rows: list[AlertRow], came: Alert, speaks_for: Collection[str]) -> None:
+    """Refuse a stranger's word on a warning: its sender, a delegate of that, or we, may change it."""
     for row in rows:
         origin = _key(row.original_key)
-        if came.sender not in {row.sender, origin.sender if origin else row.sender}:
+        owners = {row.sender, origin.sender if origin else row.sender}
+        if came.sender not in owners and owners.isdisjoint(speaks_for):
             raise DeskRefused(
                 "other_sender",
                 f"this {came.msg_type} is from {came.sender}, and alert {row.id} came from "

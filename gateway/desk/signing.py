@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import authors_of
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from gateway.desk.office import Office
     from gateway.desk.steps import Step
     from gateway.store.desk import AlertRow
+
+
+class ByRule(TypedDict):
+    """Why a written rule stands for the approvers of an alert."""
+
+    source: str
+    """Whose rule it is."""
+    grounds: str
+    """One sentence: what made the rule hold."""
 
 
 class Standing(NamedTuple):
@@ -80,9 +89,14 @@ async def check_signed(step: Step, office: Office, row: AlertRow) -> None:
 
 
 async def needed(step: Step, office: Office, row: AlertRow) -> int:
-    """Return how many approvers it takes: by the policy of today, and never fewer than were announced."""
+    """Return how many approvers it takes: by the policy of today, and never fewer than were announced.
+
+    An alert that a rule sends was sealed together with that rule, and any edit takes the rule away.
+    """
     assert row.plan is not None
     assert row.target_list_id is not None
+    if "by_rule" in row.plan:
+        return int(row.plan["approvers"])
     targets = await store.target_list(step.connection, row.target_list_id)
     return max(int(row.plan["approvers"]), office.policy.needed(row.level, row.msg_type, targets.count))
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.alerts.model import Alert
     from gateway.audience import Audience
     from gateway.desk.office import Office
+    from gateway.desk.signing import ByRule
     from gateway.desk.steps import Step
     from gateway.store.database import Database
     from gateway.store.desk import AlertRow, TargetList
@@ -37,15 +38,20 @@ async def resolve(database: Database, row: AlertRow) -> Audience | None:
         raise DeskRefused(f"area_{error.code}", error.sentence) from None
 
 
-async def submit(step: Step, office: Office, row: AlertRow, chosen: Audience | None) -> AlertRow:
-    """Freeze the alert inside the step and move it to ``submitted``, or further where nobody need approve."""
+async def submit(
+    step: Step, office: Office, row: AlertRow, chosen: Audience | None, by_rule: ByRule | None = None
+) -> AlertRow:
+    """Freeze the alert inside the step and move it to ``submitted``, or further where nobody need approve.
+
+    ``by_rule`` says why a written rule stands for the approvers; the digest covers it.
+    """
     before = await chain.standing(step, row.warning_id, row.supersedes)
     alert = compose.stamped(alert_of(row), chain.references(before), step.now, office.settings.zone)
     check_ready(alert, row.mode, step.now)
     kinds.known(office, row.hazard, row.level)
     remarks = _remarks(office, alert, step)
     reach = await _reach(step, office, row, before, chosen)
-    approvers = office.policy.needed(row.level, row.msg_type, reach.targets.count)
+    approvers = _approvers(office, row, reach.targets.count, by_rule)
     draft = Draft(
         alert=alert,
         level=row.level,
@@ -58,9 +64,21 @@ async def submit(step: Step, office: Office, row: AlertRow, chosen: Audience | N
         "authors": sorted(authors_of(row) | {step.actor}),
         "findings": [*reach.findings, *await _sent_before(step, row), *remarks],
     }
+    if by_rule is not None:
+        plan["by_rule"] = by_rule
     frozen = {"target_list_id": reach.targets.id, "texts": render(office, draft), "plan": plan}
     row = await step.change(row, "submit", **columns_of(alert), **frozen, submitted_at=step.now)
     return await _sealed(step, row, reach.targets)
+
+
+def _approvers(office: Office, row: AlertRow, count: int, by_rule: ByRule | None) -> int:
+    """Return how many must approve; a rule stands for them unless the crowd asks for further ones."""
+    needed = office.policy.needed(row.level, row.msg_type, count)
+    if by_rule is None:
+        return needed
+    if needed > office.policy.needed(row.level, row.msg_type, 0):
+        raise DeskRefused("crowd", f"it goes to {count} recipients, more than a rule may send to by itself")
+    return 0
 
 
 async def _sealed(step: Step, row: AlertRow, targets: TargetList) -> AlertRow:

@@ -31,6 +31,11 @@ CODES: dict[str, Code] = {
     "area_codes_only": Code("info", "The area has codes and no shape."),
     "exclude_polygon": Code("warning", "The area has a hole, which CAP cannot say; it was not cut out."),
     "unofficial": Code("info", "The source is no official one: for information only."),
+    # China
+    "title_disagrees": Code("error", "The headline and the codes of an entry say different things."),
+    "title_unreadable": Code("warning", "The headline does not follow the usual grammar."),
+    "platform_accepted": Code("info", "The platform has accepted a message; this is no alert."),
+    "platform_refused": Code("error", "The platform has refused a message; this is no alert."),
     # Seismic
     "depth_unit_assumed": Code(
         "warning", "The depth looks like kilometres where metres are due; read as km."

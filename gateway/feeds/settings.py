@@ -119,6 +119,9 @@ class SourceSettings(Section):
     """Seconds between two polls; for a stream, how often a sign of life is due."""
     idle_seconds: Seconds = 90.0
     """A stream that says nothing for so long is opened anew."""
+    frozen_minutes: float | None = Field(default=None, ge=0, le=10080)
+    """After so many minutes in which its document or its stamp did not move a source counts as frozen; 0:
+    never. Absent: as its kind promises, see docs/feeds.md."""
     allow_http: bool = False
     """Whether it may be read without TLS."""
     allow_private: bool = False

@@ -33,7 +33,16 @@ def processes(settings: Settings, env: Mapping[str, str]) -> list[Child]:
         for queue, count in settings.worker_counts().items()
         for number in range(1, count + 1)
     ]
-    return [Child("web", tongda("web"), env), Child("reconcile", tongda("reconcile"), env), *workers]
+    read = any(source.enabled for source in settings.sources.values())
+    feeds = [Child("feeds", tongda("feeds"), env)] if read else []
+    publish = [Child("publish", tongda("publish"), env)] if settings.publish.active else []
+    return [
+        Child("web", tongda("web"), env),
+        Child("reconcile", tongda("reconcile"), env),
+        *feeds,
+        *publish,
+        *workers,
+    ]
 
 
 @contextlib.asynccontextmanager

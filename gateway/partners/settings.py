@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from gateway.feeds.settings import RuleSettings
 from gateway.sections import Section
+
+_FINGERPRINT_LENGTH = 64
+
+
+def _fingerprint(value: str) -> str:
+    digits = value.replace(":", "").lower()
+    if len(digits) != _FINGERPRINT_LENGTH or not set(digits) <= set("0123456789abcdef"):
+        raise ValueError("a fingerprint is the SHA-256 of the certificate, 64 hexadecimal digits")
+    return digits
+
+
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 
 
 class PartnerSettings(Section):
@@ -15,3 +29,11 @@ class PartnerSettings(Section):
     """The agency in words."""
     rule: RuleSettings = Field(default_factory=RuleSettings)
     """What becomes of the alerts that it pushes."""
+    signature: Literal["required", "optional"] = "required"
+    """Whether each request that pushes must be signed. A signature that is given is always checked."""
+    certificate_fingerprints: list[Fingerprint] = Field(default_factory=list)
+    """SHA-256 of the client certificates of which it must present one. Needs ``web.tls.client_ca_file``."""
+    push_per_minute: int = Field(default=60, ge=1, le=100_000)
+    """Requests a minute that push, for each key."""
+    read_per_minute: int = Field(default=600, ge=1, le=100_000)
+    """Requests a minute that only ask, for each key; a coverage report counts as ten."""

@@ -42,3 +42,8 @@ async def ledger_rows(connection: asyncpg.Connection) -> tuple[int, int]:
     """Return how many attempts and receipts the ledger holds."""
     row = await connection.fetchrow("SELECT (SELECT count(*) FROM attempts), (SELECT count(*) FROM receipts)")
     return int(row[0]), int(row[1])
+
+
+async def incoming_rows(connection: asyncpg.Connection) -> int:
+    """Return how many messages are in the inbox."""
+    return int(await connection.fetchval("SELECT count(*) FROM incoming"))

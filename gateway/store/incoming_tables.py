@@ -32,6 +32,9 @@ STATES = (
     "dismissed",
 )
 
+TODO = ("draft", "submit", "release", "cancel", "withdraw")
+"""Steps at the desk that are not done yet."""
+
 incoming = Table(
     "incoming",
     metadata,
@@ -54,7 +57,11 @@ incoming = Table(
     Column("digest", Text, nullable=False, comment="SHA-256 of the bytes"),
     Column("meaning", Text, nullable=False, comment="SHA-256 of what it says, signatures left out"),
     Column("signature", Text, nullable=False),
+    Column("hazard", Text, nullable=False, comment="key in hazards.toml; empty where not known"),
+    Column("regions", ARRAY(Text), nullable=False, comment="codes of our regions that it reaches"),
+    Column("agreeing", ARRAY(Text), nullable=False, comment="independent sources that say the same"),
     Column("state", Text, nullable=False),
+    Column("todo", Text, comment="what is still to be done at the desk; survives a crash"),
     Column("reason", Text, nullable=False, server_default=text("''"), comment="why it is in this state"),
     Column("findings", ARRAY(Text), nullable=False),
     Column("alert_id", BigInteger, ForeignKey("alerts.id"), comment="the alert of ours that it led to"),
@@ -63,12 +70,14 @@ incoming = Table(
     at("released_at"),
     UniqueConstraint("sender", "identifier", "sent", "meaning"),
     one_of("state", *STATES),
+    one_of("todo", *TODO),
     one_of("signature", "valid-trusted", "valid-untrusted", "invalid", "absent", "unverifiable"),
     comment="An alert that came in; the desk sees it once, whoever brought it",
 )
 Index(
     "ix_incoming_event_key", incoming.c.sender, incoming.c.event_key, postgresql_where=text("event_key <> ''")
 )
+Index("ix_incoming_todo", incoming.c.id, postgresql_where=text("todo IS NOT NULL"))
 Index("ix_incoming_received_at", incoming.c.received_at)
 Index("ix_incoming_alert_id", incoming.c.alert_id, postgresql_where=text("alert_id IS NOT NULL"))
 

@@ -1,4 +1,4 @@
-"""The aiohttp application: providers' callbacks, confirm links and health.
+"""The aiohttp application: providers' callbacks, confirm links, the partner API and health.
 
 Thin: it checks who speaks, calls the rooms below and renders. Nothing here can create a
 delivery, and nothing is acknowledged before it is durable. Behind the public network it wants

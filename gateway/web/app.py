@@ -10,13 +10,15 @@ from aiohttp import web
 from gateway.clock import SYSTEM
 from gateway.ops.keys import confirm_key
 from gateway.receipts.callback import LARGEST
-from gateway.web import callbacks, confirm, guard, health
+from gateway.web import callbacks, confirm, guard, health, metrics, published, sources
+from gateway.web.api import make_api
 from gateway.web.state import DURABLE_WITHIN, STATE, Keys, State
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from gateway.clock import Clock
+    from gateway.partners.service import Partners
     from gateway.settings import Settings
     from gateway.store.database import Database
     from gateway.web.state import Sinks
@@ -43,6 +45,7 @@ def make_app(
     redis: Redis,
     sink: Sinks,
     clock: Clock = SYSTEM,
+    partners: Partners | None = None,
     *,
     durable_within: float = DURABLE_WITHIN,
 ) -> web.Application:
@@ -54,6 +57,7 @@ def make_app(
         redis: only asked whether it answers.
         sink: gives the sink of (channel, source, mode): ``ledger.sink``.
         clock: for timestamps of callbacks and expiry.
+        partners: what answers partner agencies; None serves no partner API.
         durable_within: seconds to wait for a report to be durable.
     """
     app = web.Application(middlewares=[guard.tell, guard.keep_quiet], client_max_size=LARGEST)
@@ -68,8 +72,13 @@ def make_app(
             web.post(r"/receipts/{route:[a-z][a-z0-9_]{0,31}(?:\.drill)?}", callbacks.take),
             web.get("/c/{token:[0-9A-Za-z]{1,64}}", confirm.look),
             web.post("/c/{token:[0-9A-Za-z]{1,64}}", confirm.press),
+            *metrics.routes(settings),
+            *sources.routes(settings),
         ]
     )
+    published.add_routes(app, settings)
+    if partners is not None:
+        app.add_subapp("/api/v1", make_api(partners))
     return app
 
 

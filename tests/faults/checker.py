@@ -260,9 +260,23 @@ def _unapproved(case: Case, release: Row, alert: Row, policy: dict[str, Any]) ->
     }
     if signed & authors:
         yield f"{', '.join(sorted(signed & authors))} approved an own alert"
-    needed = approvers(alert, sealed["count"], policy)
+    needed = 0 if ruled(case, alert, authors) else approvers(alert, sealed["count"], policy)
     if len((signed & able) - authors) < needed:
         yield f"{len((signed & able) - authors)} others approved it, {needed} are needed"
+
+
+def ruled(case: Case, alert: Row, authors: set[str]) -> bool:
+    """Whether a written rule sent it: under its digest, nobody else's hand in it, and told in the audit."""
+    rule = alert["plan"].get("by_rule")
+    return (
+        rule is not None
+        and authors == {f"source.{rule['source']}"}
+        and any(
+            (row["action"], row["subject"]) == ("release_by_rule", f"alert {alert['id']}")
+            and json.loads(row["detail"])["source"] == rule["source"]
+            for row in case.tables["audit"]
+        )
+    )
 
 
 def approvers(alert: Row, count: int, policy: dict[str, Any]) -> int:

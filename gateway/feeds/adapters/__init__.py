@@ -20,6 +20,10 @@ KINDS: dict[str, str] = {
     "meteoalarm": "meteoalarm",
     "naad": "naad",
     "jma": "jma",
+    "eccc": "eccc",
+    "metno": "metno",
+    "brightsky": "brightsky",
+    "meteireann": "meteireann",
     # China
     "national": "national",
     "list12379": "list12379",
@@ -32,6 +36,9 @@ KINDS: dict[str, str] = {
     "emsc": "emsc",
     "geonet": "geonet",
     "cenc": "cenc",
+    "scml": "scml",
+    "eqxml": "eqxml",
+    "usgs_pdl": "usgs_pdl",
 }
 """Kind of a source -> its module here. A file is recognised in this order."""
 

@@ -1,0 +1,49 @@
+"""``tongda feeds``: reads the sources; run two or more on different hosts, and one of them reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+from gateway.alerts.hazards import HazardsRefused
+from gateway.clock import SYSTEM
+from gateway.commands.common import log_as_set, serving, told
+from gateway.desk.office import open_office
+from gateway.desk.policy import PolicyError
+from gateway.desk.render import TemplateError
+from gateway.desk.service import Desk
+from gateway.feeds.health import keep_watch
+from gateway.feeds.lease import Lease
+from gateway.feeds.reader import Reader
+from gateway.feeds.reception import open_intake
+from gateway.feeds.seismic.settings import SeismicRefused
+from gateway.settings import SettingsRefused
+from gateway.store.database import Database
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+
+def feeds() -> None:
+    """Read the sources, or wait until nobody else does, until SIGTERM; the lease is given back at the end."""
+    with told(PolicyError, HazardsRefused, TemplateError, SeismicRefused), serving() as settings:
+        log_as_set(settings)
+        if not any(source.enabled for source in settings.sources.values()):
+            raise SettingsRefused("no source is set: see [sources] in docs/settings.md")
+        asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    url = str(settings.database_url)
+    async with Database(url, size=10) as database, Database(url, size=2) as own:
+        intake = open_intake(database, SYSTEM, Desk(database, SYSTEM, open_office(settings)), settings)
+        lease = Lease(own, settings.feeds.lease_seconds)
+        reader = Reader(database, intake, settings, lease=lease)
+        task = asyncio.gather(reader.run(), keep_watch(own, settings, SYSTEM))
+        loop = asyncio.get_running_loop()
+        for which in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(which, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

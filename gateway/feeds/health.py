@@ -1,0 +1,255 @@
+"""How the sources are, judged from the database by the clock: by any process, also where no reader lives.
+
+Alarms have the subject ``source NAME`` and one of these codes; each is cleared when it is over.
+
+``silent``
+    No good answer for ``alarm_intervals`` intervals, at a stream no sign of life.
+``connection``
+    One host of a stream is silent while another still speaks.
+``frozen``
+    The source answers, but its own stamp stands still, or where its kind has no stamp and promises change,
+    its document. An answer 'not modified' is no standstill, except for kinds that stamp each minute.
+``certificate``
+    The certificate of its host expires within 14 days.
+``troubles``
+    Entries or links that could not be read or fetched, and so may be missing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from gateway.feeds.taking import host_of
+from gateway.store import alarms
+from gateway.store import sources as store
+from gateway.store.database import heed
+from gateway.store.faults import DATABASE_FAULTS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.clock import Clock
+    from gateway.feeds.settings import SourceSettings
+    from gateway.settings import Settings
+    from gateway.store.alarms import Alarm
+    from gateway.store.database import Database
+    from gateway.store.sources import Connection, KnownTrouble, State
+
+log = structlog.get_logger(__name__)
+
+CODES = ("silent", "connection", "frozen", "certificate", "troubles")
+"""Of the alarms that are raised and cleared here."""
+EVERY = 5.0
+"""Seconds between two looks."""
+CERTIFICATE_DAYS = 14
+STREAM_TROUBLES = timedelta(hours=1)
+"""How long a message of a stream that could not be read is an alarm: it does not come again."""
+LEAST_STANDSTILL = timedelta(minutes=10)
+STANDSTILLS = {"jma": timedelta(hours=2)}
+"""Kind -> longest that its stamp may stand still, where that is more than the usual."""
+PROMISES = dict.fromkeys(("nmc", "list12379", "cma"), timedelta(hours=6))
+"""Kinds without a stamp whose document, a list of a whole country, must change within this time."""
+
+
+class Health(NamedTuple):
+    """One source, as it is shown."""
+
+    name: str
+    kind: str
+    state: State | None
+    """None: it was never read."""
+    connections: list[Connection]
+    alarms: list[Alarm]
+    troubles: list[KnownTrouble]
+    failing_links: int
+
+
+class Overview(NamedTuple):
+    """All sources of the settings that are enabled."""
+
+    at: datetime
+    reader: str | None
+    """Host and process that read them; None: nobody does."""
+    sources: list[Health]
+
+
+async def watch(database: Database, settings: Settings, clock: Clock) -> None:
+    """Raise the alarms that are due and clear those that are over; raises what the database raises."""
+    now = clock.now()
+    enabled = _enabled(settings)
+    async with database.begin() as connection:
+        await store.ensure(connection, enabled, now)
+        due = await _due(connection, enabled, settings.feeds.alarm_intervals, now)
+        standing = {(one.subject, one.code): one.sentence for one in await _ours(connection)}
+        for key in sorted(due):
+            if standing.get(key) != due[key] and await alarms.sound(connection, *key, due[key], now):
+                log.error("source alarm", subject=key[0], code=key[1], sentence=due[key], alarm=True)
+        for key in sorted(standing.keys() - due.keys()):
+            await alarms.clear(connection, *key, now)
+            log.info("source alarm is over", subject=key[0], code=key[1])
+
+
+async def keep_watch(database: Database, settings: Settings, clock: Clock, every: float = EVERY) -> None:
+    """Watch for as long as the process lives."""
+    while True:
+        heed()
+        with suppress(*DATABASE_FAULTS):
+            await watch(database, settings, clock)
+        await asyncio.sleep(every)
+
+
+async def overview(database: Database, settings: Settings, clock: Clock) -> Overview:
+    """Return how the sources are; raises what the database raises."""
+    async with database.begin() as connection:
+        states = await store.states(connection)
+        connections = await store.connections(connection)
+        troubles = await store.troubles(connection)
+        failing = await store.failing_links(connection)
+        standing = await alarms.standing(connection)
+        reader = await store.holder(connection, "sources")
+    sources = [
+        Health(
+            name,
+            source.kind,
+            states.get(name),
+            [one for one in connections if one.source == name],
+            [one for one in standing if one.subject == subject(name)],
+            [one for one in troubles if one.source == name],
+            failing.get(name, 0),
+        )
+        for name, source in _enabled(settings).items()
+    ]
+    return Overview(clock.now(), reader, sources)
+
+
+def subject(name: str) -> str:
+    """Return the subject of a source's alarms."""
+    return f"source {name}"
+
+
+def _enabled(settings: Settings) -> dict[str, SourceSettings]:
+    return {name: source for name, source in sorted(settings.sources.items()) if source.enabled}
+
+
+async def _ours(connection: AsyncConnection) -> list[Alarm]:
+    return [
+        one
+        for one in await alarms.standing(connection)
+        if one.code in CODES and one.subject.startswith(subject(""))
+    ]
+
+
+async def _due(
+    connection: AsyncConnection, enabled: dict[str, SourceSettings], intervals: int, now: datetime
+) -> dict[tuple[str, str], str]:
+    states = await store.states(connection)
+    connections = await store.connections(connection)
+    failing = await store.failing_links(connection)
+    troubled = {one.source for one in await store.troubles(connection) if now - one.last_at < STREAM_TROUBLES}
+    due: dict[tuple[str, str], str] = {}
+    for name, source in enabled.items():
+        hosts = [one for one in connections if one.source == name]
+        found = judge(source, states[name], hosts, now, intervals)
+        if sentence := _troubles(source, states[name], failing.get(name, 0), recent=name in troubled):
+            found["troubles"] = sentence
+        due |= {(subject(name), code): sentence for code, sentence in found.items()}
+    return due
+
+
+def judge(
+    source: SourceSettings, state: State, hosts: list[Connection], now: datetime, intervals: int
+) -> dict[str, str]:
+    """Return the alarms that are due for a source, code to sentence; troubles are not among them.
+
+    Args:
+        source: its settings.
+        state: what is known of it.
+        hosts: of its stream; empty for a source that is polled.
+        now: the time.
+        intervals: how many may pass without an answer.
+    """
+    longest = source.interval * intervals
+    found = {
+        "silent": _silent(source, state, now, longest),
+        "connection": _half_silent(source, state, hosts, now - longest),
+        "frozen": _frozen(source, state, now, longest),
+        "certificate": _certificate(state, now),
+    }
+    if found["silent"]:  # says all that the next two would
+        found |= {"connection": "", "frozen": ""}
+    return {code: sentence for code, sentence in found.items() if sentence}
+
+
+def is_stream(source: SourceSettings) -> bool:
+    """Whether a source pushes."""
+    return not source.url.startswith(("http://", "https://"))
+
+
+def _silent(source: SourceSettings, state: State, now: datetime, longest: timedelta) -> str:
+    heard = state.heartbeat_at if is_stream(source) else state.good_at
+    if now - (heard or state.since) < longest:
+        return ""
+    since = f"since {_time(heard)}" if heard else f"ever; it is waited for since {_time(state.since)}"
+    why = f": {state.error}; {state.fix}" if state.error else "; check that 'tongda feeds' runs"
+    return f"no {'sign of life' if is_stream(source) else 'good answer'} {since}{why}"
+
+
+def _half_silent(source: SourceSettings, state: State, hosts: list[Connection], before: datetime) -> str:
+    if not source.more_urls:
+        return ""
+    named = {host_of(url) for url in (source.url, *source.more_urls)}
+    heard = {one.host: one.heartbeat_at for one in hosts}
+    silent = sorted(host for host in named if (heard.get(host) or state.since) <= before)
+    return f"silent: {', '.join(silent)}; the stream hangs on its other host" if silent else ""
+
+
+def standstill(source: SourceSettings, *, stamped: bool, longest: timedelta) -> timedelta | None:
+    """Return how long a source may stand still; None: for ever.
+
+    Args:
+        source: its settings, whose ``frozen_minutes`` counts first.
+        stamped: whether its document has a stamp of its own.
+        longest: the time after which it would be silent.
+    """
+    if source.frozen_minutes is not None:
+        return timedelta(minutes=source.frozen_minutes) or None
+    if not stamped:
+        return PROMISES.get(source.kind)
+    return max(longest, LEAST_STANDSTILL, STANDSTILLS.get(source.kind, LEAST_STANDSTILL))
+
+
+def _frozen(source: SourceSettings, state: State, now: datetime, longest: timedelta) -> str:
+    if is_stream(source) or state.moved_at is None:
+        return ""
+    most = standstill(source, stamped=state.generated_at is not None, longest=longest)
+    if most is None or now - state.moved_at < most:
+        return ""
+    stamp = f"its stamp stands at {_time(state.generated_at)}" if state.generated_at else "it is the same"
+    return f"answers, but {stamp} since {_time(state.moved_at)}; ask the source, or set frozen_minutes"
+
+
+def _certificate(state: State, now: datetime) -> str:
+    end = state.certificate_until
+    if end is None or end - now > timedelta(days=CERTIFICATE_DAYS):
+        return ""
+    return f"the certificate of its host expires at {_time(end)}; tell the source"
+
+
+def _troubles(source: SourceSettings, state: State, failing: int, *, recent: bool) -> str:
+    parts = []
+    if failing:
+        parts.append("documents that its index leads to cannot be fetched or read")
+    if state.troubled or (is_stream(source) and recent):
+        parts.append("entries cannot be read")
+    return f"{' and '.join(parts)}; see 'tongda feed status'" if parts else ""
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "no time"

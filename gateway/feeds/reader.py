@@ -1,0 +1,168 @@
+"""Reads every source while this process holds the lease, and waits for it otherwise.
+
+Each source runs by itself: whatever happens to one, its failure is noted and the others go on. The moment
+the lease cannot be renewed any more everything stops, before another process may begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from yarl import URL
+
+from gateway.clock import SYSTEM
+from gateway.feeds.book import Book
+from gateway.feeds.fetch.address import Guard, system_lookup
+from gateway.feeds.fetch.client import Client
+from gateway.feeds.fetch.pace import Pace
+from gateway.feeds.fetch.refused import FetchRefused
+from gateway.feeds.lease import Lease, LeaseLost
+from gateway.feeds.poller import Poller
+from gateway.feeds.stream import Stream
+from gateway.store.database import heed
+from gateway.store.faults import DATABASE_FAULTS
+
+if TYPE_CHECKING:
+    from gateway.clock import Clock
+    from gateway.feeds.fetch.address import Lookup
+    from gateway.feeds.intake import Intake
+    from gateway.feeds.settings import SourceSettings
+    from gateway.settings import Settings
+    from gateway.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+STREAMS = frozenset({"ws", "wss", "tcp"})
+"""Schemes of sources that push."""
+_AGAIN = 5.0
+"""Seconds until a source is tried again that failed in a way of our own."""
+_SETTLE_EVERY = 30.0
+_NOT_NOTED: tuple[type[Exception], ...] = (LeaseLost, *DATABASE_FAULTS)
+_LEFT_UNDONE = timedelta(seconds=60)
+
+
+class Reader:
+    """One process that may read the sources; :meth:`run` lives until it is cancelled."""
+
+    def __init__(
+        self,
+        database: Database,
+        intake: Intake,
+        settings: Settings,
+        clock: Clock = SYSTEM,
+        *,
+        lookup: Lookup = system_lookup,
+        lease: Lease | None = None,
+    ) -> None:
+        """Hold nothing and open nothing yet; a lease with connections of its own need not wait for others."""
+        self.lease = lease or Lease(database, settings.feeds.lease_seconds)
+        self._database = database
+        self._intake = intake
+        self._settings = settings
+        self._clock = clock
+        self._lookup = lookup
+        self._pace = Pace()
+
+    async def run(self) -> None:
+        """Take the lease when it is free, and read for as long as it can be kept."""
+        while True:
+            heed()
+            try:
+                held = await self.lease.take()
+            except DATABASE_FAULTS as error:
+                log.warning("lease cannot be asked for", error=type(error).__name__)
+                held = False
+            if held:
+                await self._hold()
+            await asyncio.sleep(self.lease.seconds / 5)
+
+    async def _hold(self) -> None:
+        sources = {name: one for name, one in self._settings.sources.items() if one.enabled}
+        log.info("this process reads the sources", sources=sorted(sources), token=self.lease.token)
+        reading = [asyncio.create_task(self._keep_reading(*one), name=one[0]) for one in sources.items()]
+        reading.append(asyncio.create_task(self._settle(), name="settle"))
+        try:
+            await self.lease.keep()
+            log.warning("the lease is lost: this process stops reading")
+        finally:
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+            await self.lease.give_up()
+
+    async def _keep_reading(self, name: str, source: SourceSettings) -> None:
+        """Read one source for as long as the lease is ours."""
+        book = Book(self._database, self._clock, self.lease, name, source)
+        while True:
+            heed()
+            try:
+                await self._read(book)
+            except LeaseLost:
+                return
+            except FetchRefused as refused:  # its client could not even be made
+                await self._note(book, refused)
+            except DATABASE_FAULTS as error:
+                log.warning("source waits for the database", source=name, error=type(error).__name__)
+            except Exception:
+                log.exception("source failed", source=name, alarm=True)
+                await asyncio.sleep(source.interval_seconds)
+            await asyncio.sleep(_AGAIN)
+
+    async def _note(self, book: Book, refused: FetchRefused) -> None:
+        try:
+            await book.failed(refused)
+        except _NOT_NOTED as error:
+            log.warning("failure is not noted", source=book.name, error=type(error).__name__)
+
+    async def _read(self, book: Book) -> None:
+        client = make_client(book.source, self._settings, self._pace, self._clock, self._lookup)
+        async with client:
+            kind = Stream if URL(book.source.url).scheme in STREAMS else Poller
+            await kind(book, client, self._intake, self.lease, self._clock).run()
+
+    async def _settle(self) -> None:
+        """Do what a process that died had begun with a message."""
+        while True:
+            heed()
+            try:
+                await self._intake.settle(self._clock.now() - _LEFT_UNDONE)
+            except DATABASE_FAULTS as error:
+                log.warning("intake waits for the database", error=type(error).__name__)
+            except Exception:
+                log.exception("intake failed", alarm=True)
+            await asyncio.sleep(_SETTLE_EVERY)
+
+
+def make_client(
+    source: SourceSettings,
+    settings: Settings,
+    pace: Pace,
+    clock: Clock = SYSTEM,
+    lookup: Lookup = system_lookup,
+) -> Client:
+    """Return the client of a source, which reaches the hosts that its settings name and no others."""
+    return Client(
+        make_guard(source, lookup),
+        source.url,
+        user_agent=settings.feeds.user_agent,
+        headers={name: value.get_secret_value() for name, value in source.headers.items()},
+        ca_file=source.ca_file,
+        pace=pace,
+        clock=clock,
+    )
+
+
+def make_guard(source: SourceSettings, lookup: Lookup = system_lookup) -> Guard:
+    """Return what a source may reach."""
+    urls = (source.url, *source.more_urls, *([source.archive_url] if source.archive_url else []))
+    hosts = {(URL(url).host or "").lower().removesuffix(".") for url in urls}
+    schemes = {"https", "wss"} | ({"http", "ws", "tcp"} if source.allow_http else set())
+    return Guard(
+        schemes=frozenset(schemes),
+        hosts=frozenset(hosts | {host.lower().removesuffix(".") for host in source.allow_hosts}),
+        allow_private=source.allow_private,
+        lookup=lookup,
+    )

@@ -1,0 +1,54 @@
+"""How the sources are, as JSON values and as ages for people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gateway.feeds.health import Health, Overview
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_HIDDEN = ("source", "token", "digest")
+_TROUBLES_SHOWN = 20
+
+
+def as_json(seen: Overview) -> dict[str, Any]:
+    """Return everything as JSON values; times are UTC, troubles the newest 20 of each source."""
+    return {"at": seen.at, "reader": seen.reader, "sources": [_source(one, seen.at) for one in seen.sources]}
+
+
+def _source(one: Health, at: datetime) -> dict[str, Any]:
+    state = asdict(one.state) if one.state else {}
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        **{name: value for name, value in state.items() if name not in _HIDDEN},
+        "good_age_seconds": seconds(one.state.good_at if one.state else None, at),
+        "failing_links": one.failing_links,
+        "connections": [_without_source(host._asdict()) for host in one.connections],
+        "alarms": [alarm._asdict() for alarm in one.alarms],
+        "troubles": [_without_source(trouble._asdict()) for trouble in one.troubles[:_TROUBLES_SHOWN]],
+    }
+
+
+def _without_source(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "source"}
+
+
+def seconds(then: datetime | None, at: datetime) -> float | None:
+    """Return how long ago something was; None where it never was."""
+    return max((at - then).total_seconds(), 0.0) if then else None
+
+
+def age(then: datetime | None, at: datetime) -> str:
+    """Return how long ago something was, for people: ``40 s``, ``3 min``, ``2 h``, ``5 d`` or ``never``."""
+    ago = seconds(then, at)
+    if ago is None:
+        return "never"
+    for unit, length in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):
+        if ago >= length:
+            return f"{int(ago // length)} {unit}"
+    return f"{int(ago)} s"

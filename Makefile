@@ -23,7 +23,7 @@ endif
 .PHONY: help install demo run test lint format bench lock docs clean
 
 help:
-	@echo "make demo [CAP=file] [AREA=code] [REPORT=en]   one warning, all the way through"
+	@echo "make demo [CAP=file | FEED=path] [AREA=code] [REPORT=en]   one warning, all the way through"
 	@echo "make run                           keep a gateway up until Ctrl-C"
 	@echo "make test                          lint, types, import rules, all tests"
 	@echo "make lint | format | bench [COUNT=n] | lock | docs | clean"
@@ -31,7 +31,7 @@ help:
 install: $(VENV)/.run
 
 demo: $(VENV)/.run
-	@$(BIN)/tongda demo $(if $(CAP),--cap "$(CAP)") $(if $(AREA),--area "$(AREA)") $(if $(REPORT),--lang "$(REPORT)")
+	@$(BIN)/tongda demo $(if $(CAP),--cap "$(CAP)") $(if $(FEED),--feed "$(FEED)") $(if $(AREA),--area "$(AREA)") $(if $(REPORT),--lang "$(REPORT)")
 
 run: $(VENV)/.run
 	@$(BIN)/tongda up

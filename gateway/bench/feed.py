@@ -130,7 +130,10 @@ def _settings(state_dir: Path, found: Services, ports: dict[str, int], name: str
             name: local
             | {"kind": "atom", "url": f"http://127.0.0.1:{ports['http']}/{name}.xml", "rule": rule}
             | {"interval_seconds": 3600},
-            "stream": local | {"kind": "naad", "url": f"tcp://127.0.0.1:{ports['tcp']}"},
+            # With an archive each heartbeat is compared with what came in, which is where it is seen.
+            "stream": local
+            | {"kind": "naad", "url": f"tcp://127.0.0.1:{ports['tcp']}"}
+            | {"archive_url": f"http://127.0.0.1:{ports['http']}/"},
         },
     )
 

@@ -13,7 +13,8 @@ from gateway.audience.area import AreaRefused
 from gateway.audience.county import CODE
 from gateway.commands.common import about, interruptible, refuse, told
 from gateway.coverage import LANGUAGES
-from gateway.demo.story import Story
+from gateway.demo.recording import RecordingRefused, load
+from gateway.demo.story import CapFile, Story
 from gateway.desk.refused import DeskRefused
 from gateway.ops.log import setup
 from gateway.ops.places import temporary_state_dir
@@ -35,23 +36,29 @@ Area = Annotated[
 ]
 
 
+Feed = Annotated[
+    Path | None,
+    typer.Option("--feed", metavar="PATH", help="A recorded feed, file or folder, played as a live source."),
+]
 Lang = Annotated[str, typer.Option("--lang", help="Language of the report, zh or en.")]
 
 
-def demo(cap: Cap = None, area: Area = None, lang: Lang = "zh") -> None:
+def demo(cap: Cap = None, area: Area = None, lang: Lang = "zh", feed: Feed = None) -> None:
     """Draft, approve, release and measure one warning; nothing stays running."""
     if lang not in LANGUAGES:
         refuse(f"--lang {lang}: reports are written in {' and '.join(LANGUAGES)}")
-    path = cap or share(DEFAULT)
+    if cap is not None and feed is not None:
+        refuse("--cap and --feed both bring a warning: give one of them")
+    path = feed or cap or share(DEFAULT)
     setup("warning", "text")
-    with interruptible() as interruption, told(AreaRefused):
-        data = _read(path)
+    with interruptible() as interruption, told(AreaRefused, RecordingRefused):
+        told_of = load(path) if feed else CapFile(path.name, _read(path))
         state_dir = temporary_state_dir()
         try:
             with services(state_dir, durable=False) as found:
                 upgrade(found.database_url)
                 story = Story(Console(), state_dir, found, Path.cwd(), lang)
-                interruption.run(story.run(data, path.name, area))
+                interruption.run(story.run(told_of, area))
         except DeskRefused as error:
             if error.code.startswith("area_") and area is None:
                 typer.echo(

@@ -23,6 +23,8 @@ from gateway.settings import SettingsRefused
 from gateway.store.database import Database
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway.settings import Settings
 
 
@@ -41,9 +43,20 @@ async def _run(settings: Settings) -> None:
         intake = open_intake(database, SYSTEM, Desk(database, SYSTEM, open_office(settings)), settings)
         lease = Lease(own, settings.feeds.lease_seconds)
         reader = Reader(database, intake, settings, lease=lease)
-        task = asyncio.gather(reader.run(), keep_watch(own, settings, SYSTEM))
-        loop = asyncio.get_running_loop()
-        for which in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(which, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
-            await task
+            # A group ends only when both have: the lease must be given back before the database is closed.
+            async with asyncio.TaskGroup() as group:
+                tasks = (
+                    group.create_task(reader.run()),
+                    group.create_task(keep_watch(own, settings, SYSTEM)),
+                )
+                _cancel_when_told(tasks)
+
+
+def _cancel_when_told(tasks: Iterable[asyncio.Task[None]]) -> None:
+    def stop() -> None:
+        for task in tasks:
+            task.cancel()
+
+    for which in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(which, stop)

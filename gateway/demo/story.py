@@ -7,13 +7,15 @@ import contextlib
 import socket
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.audience.county import NAME, load_county, synthetic_county
 from gateway.clock import SYSTEM
 from gateway.coverage import coverage, recount, render_csv, render_html, render_text
 from gateway.demo.providers import providers
+from gateway.demo.recording import Recording
 from gateway.demo.screen import Screen, standing
+from gateway.demo.source import Source
 from gateway.demo.townsfolk import Townsfolk
 from gateway.desk.compose import Changes
 from gateway.desk.office import open_office
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.desk.leaving import Released
     from gateway.ops.services import Services
     from gateway.settings import Settings
+    from gateway.store.desk import AlertRow
 
 PEOPLE = (
     Person("demo-author", "演练甲（录入）", ("author",), active=True),
@@ -51,6 +54,13 @@ LOOK_SECONDS = 0.25
 QUIET_SECONDS = 3.0
 """The demo's receipts are in once nothing has changed for so long."""
 LONGEST_SECONDS = 75.0
+
+
+class CapFile(NamedTuple):
+    """A CAP file that somebody brought to the desk."""
+
+    name: str
+    data: bytes
 
 
 class Story:
@@ -73,7 +83,7 @@ class Story:
             f"[dim]{time.monotonic() - self._began:5.1f} s[/dim]  {text}", highlight=False, soft_wrap=True
         )
 
-    async def run(self, cap: bytes, name: str, area: str | None) -> None:
+    async def run(self, told: CapFile | Recording, area: str | None) -> None:
         """Play all of it; raises DeskRefused or AreaRefused where the product would refuse."""
         async with Database(self._found.database_url) as database, providers() as played:
             await self._load(database)
@@ -82,7 +92,8 @@ class Story:
             desk = Desk(database, SYSTEM, open_office(settings))
             for person in PEOPLE:
                 await desk.set_person(person)
-            alert, lane = await self._draft(desk, cap, name, area)
+            row = await self._bring(told, desk, given, area)
+            alert, lane = await self._submit(desk, row)
             async with (
                 self._processes(settings, environment(given), lane),
                 running(Townsfolk(played.played["sms"]).run()),
@@ -111,12 +122,24 @@ class Story:
             "log": {"level": "warning", "format": "text"},
         }
 
-    async def _draft(self, desk: Desk, cap: bytes, name: str, area: str | None) -> tuple[int, str]:
-        author = PEOPLE[0].login
+    async def _bring(
+        self, told: CapFile | Recording, desk: Desk, given: dict[str, Any], area: str | None
+    ) -> AlertRow:
+        """Return the draft: of a file that somebody brought, or of what a source sent."""
         changes = Changes(region=area, expires=SYSTEM.now() + VALID)
-        row = await desk.draft_from_cap(cap, author, changes=changes)
-        self.tell(f"[bold]drafted[/bold] from {name} by {author}: {row.hazard}, {row.level}, alert {row.id}")
-        row = await desk.submit(row.id, author)
+        author = PEOPLE[0].login
+        if isinstance(told, Recording):
+            row = await Source(desk, self.tell).bring(told, given, author, changes)
+        else:
+            row = await desk.draft_from_cap(told.data, author, changes=changes)
+        origin = told.name if isinstance(told, CapFile) else "what the source sent"
+        self.tell(
+            f"[bold]drafted[/bold] from {origin} by {row.author}: {row.hazard}, {row.level}, alert {row.id}"
+        )
+        return row
+
+    async def _submit(self, desk: Desk, row: AlertRow) -> tuple[int, str]:
+        row = await desk.submit(row.id, PEOPLE[0].login)
         sheet = await desk.show(row.id)
         self.tell(
             f"[bold]submitted[/bold]: {sheet.recipients:,} recipients frozen, digest {str(row.digest)[:12]}, "

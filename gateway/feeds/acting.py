@@ -6,8 +6,11 @@ refuses leaves the message where it is, with the desk's sentence as the reason.
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -24,6 +27,8 @@ from gateway.store import desk as desk_store
 from gateway.store.desk import Person
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.clock import Clock
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+AT_ONCE = 3
+"""Senders whose messages are worked on at the same time in one process."""
 IN_WORK = ("draft", "submitted", "approved")
 """States of an alert of ours that has not left the desk."""
 
@@ -50,9 +57,18 @@ class Acting:
         self._clock = clock
         self._desk = desk
         self._origins = origins
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._few = asyncio.Semaphore(AT_ONCE)
 
     async def finish(self, number: int) -> None:
         """Do what is written down to be done for a message, if anything is."""
+        row = await self._row(number)
+        if row is None or row.todo is None:
+            return
+        async with self._alone(row.sender):
+            await self._finish(number)
+
+    async def _finish(self, number: int) -> None:
         row = await self._row(number)
         if row is None or row.todo is None:
             return
@@ -87,11 +103,24 @@ class Acting:
         """Act on a message that its source no longer lists, as the source's rule says."""
         why = f"{row.source} no longer lists it"
         if self._origins.rule(row.source).vanished == "cancel":
-            await self._take_back_one(row, row.source, why)
+            async with self._alone(row.sender):
+                await self._take_back_one(await self._row(row.id) or row, row.source, why)
         else:
             await self._alarm(
                 row, "vanished", f"{why} ({_named(row)}): is it over? Cancel it at the desk if so"
             )
+
+    @asynccontextmanager
+    async def _alone(self, sender: str) -> AsyncIterator[None]:
+        """Keep every other step for messages of this sender waiting, here and in other processes.
+
+        An Update that came while its Alert is being drafted must find the draft. Who waits here holds no
+        connection, and few work at once, so that those who do find one.
+        """
+        lock = self._locks.setdefault(sender, asyncio.Lock())
+        async with lock, self._few, self._database.begin() as connection:
+            await desk_store.hold_name(connection, f"acting {sender}")
+            yield
 
     async def _bring(self, row: IncomingRow, ordered: Order) -> None:
         replaced = ordered.replaced(row.key)

@@ -60,10 +60,7 @@ async def running(
 
 def environment(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return the variables that give another process the same settings."""
-    given: dict[str, str] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict) and name != "channels":
-            given |= {f"TONGDA_{name}__{key}".upper(): str(one) for key, one in value.items()}
-        else:
-            given[f"TONGDA_{name}".upper()] = json.dumps(value) if name == "channels" else str(value)
-    return given
+    return {
+        f"TONGDA_{name}".upper(): json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in settings.items()
+    }

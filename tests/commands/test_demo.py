@@ -103,6 +103,58 @@ class TestOneWarningAllTheWay:
 
 
 @pytest.mark.timeout(WITHIN + 60)
+class TestASourceAllTheWay:
+    def test_a_recorded_feed_is_played_read_judged_and_its_warning_sent(self, place, tmp_path):
+        ended = subprocess.run(
+            [*DEMO, "--lang", "en", "--feed", str(ROOT / "config" / "demo" / "feed"), "--area", "990101001"],
+            cwd=tmp_path,
+            env=environment(place),
+            capture_output=True,
+            text=True,
+            timeout=WITHIN,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        said = ended.stdout
+        assert "(atom) is played at http://127.0.0.1:" in said
+        states = re.findall(r"message \d+ 暴雨: (\w+), ", said)
+        assert sorted(states) == ["drafted", "stored", "stored", "superseded"]
+        assert "not taken: entry[6]: the link leads to a private or local address" in said
+        assert "drafted from what the source sent by source.recording: rainstorm, orange" in said
+        assert "counters and rows agree" in said
+        assert row(said, "sms")[2] > 0.8 * row(said, "sms")[0]
+        asyncio.run(until_nothing_is_left(place))
+        assert not list(place.iterdir())
+
+    @pytest.mark.parametrize(
+        ("name", "content", "sentence"),
+        [
+            ("missing.xml", None, "No such file or directory"),
+            ("page.html", b"<!doctype html><html>502</html>", "holds no feed that is known here"),
+            ("empty", "folder", "holds no feed that is known here"),
+        ],
+    )
+    def test_what_is_no_recording_is_refused_in_one_line(self, place, tmp_path, name, content, sentence):
+        path = tmp_path / name
+        if content == "folder":
+            path.mkdir()
+        elif content is not None:
+            path.write_bytes(content)
+        ended = subprocess.run(
+            [*DEMO, "--feed", str(path)],
+            cwd=tmp_path,
+            env=environment(place),
+            capture_output=True,
+            text=True,
+            timeout=WITHIN,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+        assert ended.stderr.startswith(f"tongda: {path}: ")
+        assert sentence in ended.stderr
+
+
+@pytest.mark.timeout(WITHIN + 60)
 class TestCtrlC:
     @pytest.mark.parametrize(
         ("moment", "which"),

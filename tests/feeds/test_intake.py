@@ -222,6 +222,20 @@ class TestOrder:
         await county.take(intake, cancel, event_key="EV1")
         assert [row[2] for row in await county.ours()] == ["withdrawn", "withdrawn"]
 
+    async def test_an_alert_and_its_update_at_the_same_moment_leave_one_in_work(self, county):
+        county.clock.advance(60)
+        for number in range(8):
+            intake, other = (county.intake(weather={"action": "submit"}) for _ in range(2))
+            first = message(f"a{number}")
+            update = message(f"b{number}", minutes=1, msg_type="Update", about=(first,))
+            await asyncio.gather(
+                intake.take("weather", "cap", item(first)), other.take("weather", "cap", item(update))
+            )
+            in_work = [row for row in await county.ours() if row[2] == "submitted"]
+            assert len(in_work) == number + 1
+            shown = (await county.desk.show(in_work[-1][0])).alert
+            assert shown.original_key.split(",")[1] == f"b{number}"
+
     async def test_a_draft_that_people_changed_is_not_swept_away_by_an_update(self, county):
         from gateway.desk.compose import Changes
 

@@ -11,10 +11,9 @@ import typer
 
 from gateway.alerts.check import Checked, check
 from gateway.alerts.hazards import Hazards, HazardsRefused
-from gateway.alerts.times import TimeRefused, read_time
 from gateway.alerts.xml import Limits
 from gateway.commands import convert
-from gateway.commands.common import told
+from gateway.commands.common import instant, told
 from gateway.commands.files import read_at_most, shown
 from gateway.desk.office import load_hazards
 from gateway.settings import load_settings
@@ -28,15 +27,6 @@ app = typer.Typer(no_args_is_help=True, help="Look at CAP files.")
 @app.callback()
 def _alert() -> None:
     """Look at CAP files."""
-
-
-def _instant(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        return read_time(text).value
-    except TimeRefused as error:
-        raise typer.BadParameter(f"{error}, e.g. 2026-07-01T08:00:00+08:00") from None
 
 
 @app.command("check")
@@ -53,7 +43,7 @@ def check_files(
     findings (code, severity, path, message). Colours are judged by the hazard table of the settings. The exit
     code is 2 where a file cannot be read, else 0.
     """
-    now = _instant(at)
+    now = instant(at) or datetime.now(UTC)
     hazards = _hazards()
     unread = 0
     for path in files:

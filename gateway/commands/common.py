@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from gateway.alerts.times import TimeRefused, read_time
 from gateway.ops import ServiceRefused
 from gateway.ops.embedded import use
 from gateway.ops.interruption import Interruption
@@ -19,6 +20,7 @@ from gateway.store.migrate import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from gateway.desk.refused import DeskRefused
@@ -57,6 +59,18 @@ def interruptible() -> Iterator[Interruption]:
 def about(file: Path, error: DeskRefused) -> str:
     """Return the desk's sentence with the file before it, unless it is about something else."""
     return error.sentence if error.code in _NOT_OF_THE_FILE else f"{file}: {error.sentence}"
+
+
+def instant(text: str | None) -> datetime | None:
+    """Return the time that an option names.
+
+    Raises:
+        BadParameter: it is no time, or has no offset.
+    """
+    try:
+        return None if text is None else read_time(text).value
+    except TimeRefused as error:
+        raise typer.BadParameter(f"{error}, e.g. 2026-07-01T08:00:00+08:00") from None
 
 
 def refuse(sentence: str) -> NoReturn:

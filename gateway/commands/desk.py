@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime  # noqa: TC003 - typer reads the annotations
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -13,11 +12,10 @@ from pydantic import ValidationError
 
 from gateway.alerts.hazards import HazardsRefused
 from gateway.alerts.lifecycle import State  # noqa: TC001 - typer reads the annotations
-from gateway.alerts.times import TimeRefused, read_time
 from gateway.alerts.xml import Limits
 from gateway.clock import SYSTEM as CLOCK
 from gateway.commands import sheets
-from gateway.commands.common import about, database_url, told
+from gateway.commands.common import about, database_url, instant, told
 from gateway.desk.compose import Changes, Fields
 from gateway.desk.office import open_office
 from gateway.desk.policy import PolicyError
@@ -68,15 +66,6 @@ def run(work: Callable[[Desk], Awaitable[T]], file: Path | None = None) -> T:
         raise typer.Exit(1) from None
 
 
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return read_time(text).value
-    except TimeRefused as error:
-        raise typer.BadParameter(f"{error}, e.g. 2026-07-01T08:00:00+08:00") from None
-
-
 @app.command("draft")
 def draft(  # noqa: PLR0917 - options, all named
     login: As,
@@ -104,7 +93,7 @@ def draft(  # noqa: PLR0917 - options, all named
 ) -> None:
     """Draft a warning from a CAP file or from the options."""
     given = {name: value for name, value in locals().items() if name in Changes.model_fields}
-    times = {"onset": _time(onset), "expires": _time(expires)}
+    times = {"onset": instant(onset), "expires": instant(expires)}
     changes = Changes(**given | times, channels=tuple(channel) if channel else None)
     mode = "drill" if drill else "live"
     if file is not None:
@@ -170,7 +159,7 @@ def edit(  # noqa: PLR0917 - options, all named
 ) -> None:
     """Change an alert; it is a draft again, and every approval is void."""
     given = {name: value for name, value in locals().items() if name in Changes.model_fields}
-    times = {"onset": _time(onset), "expires": _time(expires)}
+    times = {"onset": instant(onset), "expires": instant(expires)}
     changes = Changes(**given | times, channels=tuple(channel) if channel else None)
     row = run(lambda desk: desk.edit(alert, login, changes))
     sheets.say_row(row, f"alert {row.id} is a draft, version {row.version}", json=json)

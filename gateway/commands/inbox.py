@@ -9,9 +9,8 @@ import orjson
 import typer
 
 from gateway.alerts.hazards import HazardsRefused
-from gateway.alerts.times import TimeRefused, read_time
 from gateway.clock import SYSTEM as CLOCK
-from gateway.commands.common import database_url, told
+from gateway.commands.common import database_url, instant, told
 from gateway.desk.compose import Changes
 from gateway.desk.office import open_office
 from gateway.desk.policy import PolicyError
@@ -112,17 +111,9 @@ def draft(
     expires: Annotated[str | None, typer.Option(metavar="TIME", help="Until when it holds.")] = None,
 ) -> None:
     """Draft a warning from a message that waits."""
-    until = _time(expires)
-    changes = Changes(region=region, hazard=hazard, level=level, expires=until)
+    changes = Changes(region=region, hazard=hazard, level=level, expires=instant(expires))
     row = _run(lambda inbox: inbox.draft(number, login, changes))
     typer.echo(f"alert {row.id} drafted; next: tongda desk submit {row.id}")
-
-
-def _time(text: str | None) -> Any:  # noqa: ANN401 - a datetime or None
-    try:
-        return read_time(text).value if text is not None else None
-    except TimeRefused as error:
-        raise typer.BadParameter(f"{error}, e.g. 2026-07-01T08:00:00+08:00") from None
 
 
 @app.command("dismiss")

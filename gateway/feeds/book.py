@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.feeds.fetch.pace import jittered, poll_pause
 from gateway.feeds.lease import LeaseLost
 from gateway.feeds.taking import place_of, trouble
+from gateway.store import seismic
 from gateway.store import sources as store
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class Book:
         async with self._database.begin() as connection:
             await store.ensure(connection, [self.name], self._clock.now())
             return (await store.states(connection))[self.name]
+
+    async def standing_quakes(self, since: datetime) -> list[str]:
+        """Return the source's names of earthquakes that a warning made since then stands for."""
+        async with self._database.begin() as connection:
+            return await seismic.standing(connection, self.name, since)
 
     async def failed(self, refused: FetchRefused | FeedRefused) -> float:
         """Note a poll that failed; return the seconds to the next."""

@@ -160,5 +160,7 @@ class Adapter(NamedTuple):
     """For ``tcp``."""
     archive_names: Callable[[Reference], list[str]] | None = None
     """Names under which the archive of a stream may hold a message that was missed, best first."""
+    deleted: Callable[[str, bytes, datetime], Solution] | None = None
+    """The withdrawal that answer 409 to a query for one event means: of its id, the answer and its time."""
     ping: str = ""
     """What a websocket of this kind is sent every 15 s; empty: the protocol's own ping."""

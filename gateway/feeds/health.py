@@ -18,7 +18,6 @@ Alarms have the subject ``source NAME`` and one of these codes; each is cleared 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,8 +99,12 @@ async def keep_watch(database: Database, settings: Settings, clock: Clock, every
     """Watch for as long as the process lives."""
     while True:
         heed()
-        with suppress(*DATABASE_FAULTS):
+        try:
             await watch(database, settings, clock)
+        except DATABASE_FAULTS as error:
+            log.warning("the watch waits for the database", error=type(error).__name__)
+        except Exception:
+            log.exception("the watch failed", alarm=True)
         await asyncio.sleep(every)
 
 

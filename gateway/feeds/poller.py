@@ -18,6 +18,7 @@ from gateway.feeds.contract import FeedRefused, Reading
 from gateway.feeds.document import Document
 from gateway.feeds.fetch.pace import AT_ONCE, LONGEST_WAIT
 from gateway.feeds.fetch.refused import FetchRefused
+from gateway.feeds.recheck import Recheck
 from gateway.feeds.taking import hand_over, index_adapter, linked_adapter, place_of, read, trouble, troubles
 from gateway.store.database import heed
 from gateway.store.sources import Trouble
@@ -45,6 +46,7 @@ class Poller:
 
     def __init__(self, book: Book, client: Client, intake: Intake, lease: Lease, clock: Clock) -> None:
         """Poll nothing yet."""
+        self._recheck = Recheck(book, client, intake, lease, clock)
         self._book = book
         self._client = client
         self._intake = intake
@@ -110,9 +112,11 @@ class Poller:
         noted = [*troubles(reading.findings, ""), *handed.troubles, *refused]
         pause = await self._book.good(fetched, reading, links, noted)
         await self._book.took(handed.total, new=handed.new)
+        await self._recheck.missing(reading)
         # Only what was handed over whole may be left out the next time.
-        self._etag, self._last_modified = fetched.etag, fetched.last_modified
-        self._digest = digest(fetched.data)
+        whole = not handed.troubles
+        self._etag, self._last_modified = (fetched.etag, fetched.last_modified) if whole else ("", "")
+        self._digest = digest(fetched.data) if whole else ""
         return pause
 
     def _allowed(self, links: Sequence[Link]) -> tuple[dict[str, str], list[Trouble]]:

@@ -15,7 +15,7 @@ from yarl import URL
 
 from gateway.clock import SYSTEM
 from gateway.feeds.book import Book
-from gateway.feeds.fetch.address import Guard, system_lookup
+from gateway.feeds.fetch.address import Guard, check_host, check_url, system_lookup
 from gateway.feeds.fetch.client import Client
 from gateway.feeds.fetch.pace import Pace
 from gateway.feeds.fetch.refused import FetchRefused
@@ -81,7 +81,7 @@ class Reader:
 
     async def _hold(self) -> None:
         sources = {name: one for name, one in self._settings.sources.items() if one.enabled}
-        log.info("this process reads the sources", sources=sorted(sources), token=self.lease.token)
+        log.info("this process reads the sources", sources=sorted(sources), lease=self.lease.token)
         reading = [asyncio.create_task(self._keep_reading(*one), name=one[0]) for one in sources.items()]
         reading.append(asyncio.create_task(self._settle(), name="settle"))
         try:
@@ -156,13 +156,13 @@ def make_client(
 
 
 def make_guard(source: SourceSettings, lookup: Lookup = system_lookup) -> Guard:
-    """Return what a source may reach."""
+    """Return what a source may reach; raises FetchRefused where the settings name a host that is none."""
     urls = (source.url, *source.more_urls, *([source.archive_url] if source.archive_url else []))
-    hosts = {(URL(url).host or "").lower().removesuffix(".") for url in urls}
+    hosts = {check_host(URL(url)) for url in urls}
     schemes = {"https", "wss"} | ({"http", "ws", "tcp"} if source.allow_http else set())
     return Guard(
         schemes=frozenset(schemes),
-        hosts=frozenset(hosts | {host.lower().removesuffix(".") for host in source.allow_hosts}),
+        hosts=frozenset(hosts | {check_host(check_url(f"https://{host}/")) for host in source.allow_hosts}),
         allow_private=source.allow_private,
         lookup=lookup,
     )

@@ -110,7 +110,8 @@ class SourceSettings(Section):
     more_urls: list[Url] = Field(default_factory=list)
     """Further hosts of the same stream, read at the same time."""
     archive_url: Annotated[str, begins("https://", "http://")] | None = None
-    """Where a stream's missed messages are fetched from: a folder (naad) or a query (emsc)."""
+    """Where missed messages are fetched from: a folder (naad) or a query (emsc); for usgs the query that is
+    asked about an earthquake that the list has forgotten while its warning stands."""
     enabled: bool = True
     """Whether it is read."""
     accept_unofficial: bool = False
@@ -162,7 +163,7 @@ class SourceSettings(Section):
     @model_validator(mode="after")
     def _fitting(self) -> SourceSettings:
         for url in (self.url, *self.more_urls):
-            if url.startswith(("http://", "ws://")) and not self.allow_http:
+            if url.startswith(("http://", "ws://", "tcp://")) and not self.allow_http:
                 raise ValueError("an address without TLS needs allow_http")
         if self.adapter.official:
             return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from gateway.store.desk import hold_name
 from gateway.store.seismic_tables import seismic_events, seismic_warnings, solution_links, solutions
@@ -53,7 +54,7 @@ _TOWNSHIPS = text(
 
 _WAITING = text(
     """
-    SELECT w.id, w.alert, w.agreeing, w.findings, s.original
+    SELECT w.id, w.event_id, w.alert, w.agreeing, w.findings, s.original
     FROM seismic_warnings AS w LEFT JOIN solutions AS s ON s.id = w.solution_id
     WHERE w.handed_at IS NULL ORDER BY w.id
     """
@@ -169,7 +170,7 @@ async def insert_report(connection: AsyncConnection, **values: Any) -> None:  # 
 
 
 async def waiting(connection: AsyncConnection) -> list[Row[Any]]:
-    """Return (id, alert, agreeing, findings, original) of the warnings that the inbox does not have yet."""
+    """Return (id, event_id, alert, agreeing, findings, original) of what the inbox does not have yet."""
     return list(await connection.execute(_WAITING))
 
 
@@ -182,3 +183,27 @@ async def handed(connection: AsyncConnection, number: int, at: datetime) -> None
 async def townships(connection: AsyncConnection) -> list[Row[Any]]:
     """Return (code, name, lat, lon, geometry as WKB where there is no point) of every township."""
     return list(await connection.execute(_TOWNSHIPS))
+
+
+async def standing(connection: AsyncConnection, source: str, since: datetime) -> list[str]:
+    """Return the names of a source's events whose last warning, made since then, takes nothing back."""
+    last = (
+        select(seismic_warnings.c.event_id, seismic_warnings.c.alert["msg_type"].astext.label("msg_type"))
+        .where(seismic_warnings.c.made_at >= since)
+        .ext(distinct_on(seismic_warnings.c.event_id))
+        .order_by(seismic_warnings.c.event_id, seismic_warnings.c.number.desc())
+        .subquery()
+    )
+    key = (
+        (solution_links.c.source == solutions.c.source)
+        & (solution_links.c.name == solutions.c.name)
+        & (solution_links.c.status == solutions.c.status)
+    )
+    query = (
+        select(solutions.c.name)
+        .join(solution_links, key & solution_links.c.until.is_(None))
+        .join(last, last.c.event_id == solution_links.c.event_id)
+        .where(solutions.c.source == source, solutions.c.current, ~solutions.c.withdrawn)
+        .where(last.c.msg_type != "Cancel")
+    )
+    return list((await connection.execute(query.order_by(solutions.c.id))).scalars())

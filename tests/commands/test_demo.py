@@ -66,6 +66,19 @@ async def until_nothing_is_left(place):
             await asyncio.sleep(0.05)
 
 
+def play(place, folder, *options):
+    """The demo with these options, ended."""
+    return subprocess.run(
+        [*DEMO, *options],
+        cwd=folder,
+        env=environment(place),
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
+        check=False,
+    )
+
+
 def row(text, name):
     """The whole numbers in the first line of a table that begins with ``name``."""
     line = next(line for line in text.splitlines() if line.split()[:1] == [name])
@@ -75,15 +88,7 @@ def row(text, name):
 @pytest.mark.timeout(WITHIN + 60)
 class TestOneWarningAllTheWay:
     def test_it_is_drafted_approved_sent_measured_and_leaves_nothing_running(self, place, tmp_path):
-        ended = subprocess.run(
-            [*DEMO, "--lang", "en", "--area", "990101001"],
-            cwd=tmp_path,
-            env=environment(place),
-            capture_output=True,
-            text=True,
-            timeout=WITHIN,
-            check=False,
-        )
+        ended = play(place, tmp_path, "--lang", "en", "--area", "990101001")
         assert ended.returncode == 0, ended.stderr
         said = ended.stdout
         assert "20,000 contacts, 600 of them responsible persons" in said
@@ -105,14 +110,15 @@ class TestOneWarningAllTheWay:
 @pytest.mark.timeout(WITHIN + 60)
 class TestASourceAllTheWay:
     def test_a_recorded_feed_is_played_read_judged_and_its_warning_sent(self, place, tmp_path):
-        ended = subprocess.run(
-            [*DEMO, "--lang", "en", "--feed", str(ROOT / "config" / "demo" / "feed"), "--area", "990101001"],
-            cwd=tmp_path,
-            env=environment(place),
-            capture_output=True,
-            text=True,
-            timeout=WITHIN,
-            check=False,
+        ended = play(
+            place,
+            tmp_path,
+            "--lang",
+            "en",
+            "--feed",
+            str(ROOT / "config" / "demo" / "feed"),
+            "--area",
+            "990101001",
         )
         assert ended.returncode == 0, ended.stderr
         said = ended.stdout
@@ -140,15 +146,7 @@ class TestASourceAllTheWay:
             path.mkdir()
         elif content is not None:
             path.write_bytes(content)
-        ended = subprocess.run(
-            [*DEMO, "--feed", str(path)],
-            cwd=tmp_path,
-            env=environment(place),
-            capture_output=True,
-            text=True,
-            timeout=WITHIN,
-            check=False,
-        )
+        ended = play(place, tmp_path, "--feed", str(path))
         assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
         assert ended.stderr.startswith(f"tongda: {path}: ")
         assert sentence in ended.stderr
@@ -188,15 +186,7 @@ class TestAFileThatIsNoWarning:
     def test_it_is_refused_in_one_line_that_names_it(self, place, tmp_path):
         file = tmp_path / "给.xml"
         file.write_bytes(b"<alert/>")
-        ended = subprocess.run(
-            [*DEMO, "--cap", str(file)],
-            cwd=tmp_path,
-            env=environment(place),
-            capture_output=True,
-            text=True,
-            timeout=WITHIN,
-            check=False,
-        )
+        ended = play(place, tmp_path, "--cap", str(file))
         assert ended.returncode == 2
         assert ended.stderr.startswith(f"tongda: {file}: ")
         assert ended.stderr.count("\n") == 1

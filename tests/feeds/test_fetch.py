@@ -14,7 +14,7 @@ import trustme
 from aiohttp import web
 
 from gateway.clock import HandClock
-from gateway.feeds.fetch.address import Guard
+from gateway.feeds.fetch.address import Guard, system_lookup
 from gateway.feeds.fetch.client import Client, open_session
 from gateway.feeds.fetch.pace import LONGEST_WAIT, Pace, jittered, poll_pause, reconnect_pause, retry_after
 from gateway.feeds.fetch.refused import FIXES, FetchRefused
@@ -314,6 +314,50 @@ class TestTls:
         path.write_text("no certificate", encoding="ascii")
         with pytest.raises(FetchRefused, match="ca_file cannot be read"):
             open_session(OPEN, user_agent="invented", ca_file=path)
+
+
+class TestTheGuardOfASource:
+    def guard(self, **source):
+        from gateway.feeds.reader import make_guard
+        from gateway.settings import load_settings
+
+        given = {"kind": "cap", "url": "https://feed.example.org/x"} | source
+        return make_guard(load_settings(sources={"a": given}).sources["a"])
+
+    def test_lets_it_reach_the_hosts_that_its_settings_name(self):
+        guard = self.guard(
+            kind="emsc",
+            url="wss://One.Example.org/",
+            more_urls=["wss://two.example.org:8443/"],
+            archive_url="https://three.example.org/query",
+            allow_hosts=["四.example.org"],
+        )
+        assert guard.hosts == {
+            "one.example.org",
+            "two.example.org",
+            "three.example.org",
+            "xn--wbs.example.org",
+        }
+        assert guard.schemes == {"https", "wss"}
+        assert guard.url("https://四.example.org/x")
+
+    def test_opens_what_the_settings_open(self):
+        guard = self.guard(url="http://127.0.0.1/", allow_http=True, allow_private=True)
+        assert guard.schemes == {"https", "wss", "http", "ws", "tcp"}
+        assert guard.url("http://127.0.0.1/")
+
+    @pytest.mark.parametrize("host", ["", "a b", "user@feed.example.org", "127.1"])
+    def test_takes_no_host_that_is_none(self, host):
+        with pytest.raises(FetchRefused):
+            self.guard(allow_hosts=[host])
+
+    async def test_asks_the_system_for_addresses(self):
+        assert HOME in await system_lookup("localhost", 80)
+
+    async def test_takes_no_document_from_the_address_of_a_stream(self, client_of):
+        async with client_of(replace(OPEN, schemes=frozenset({"http", "ws", "tcp"}))) as client:
+            assert (await refusal(client, "ws://127.0.0.1/")).code == "scheme"
+            assert (await refusal(client, "tcp://127.0.0.1:1/")).code == "scheme"
 
 
 class TestManyAtOnce:

@@ -598,8 +598,10 @@ class TestProcesses:
             left = await connection.fetchval("SELECT until <= clock_timestamp() FROM leases")
         assert left is True
         assert b"Traceback" not in (tmp_path / "b.log").read_bytes()
-        first = json.loads((tmp_path / "b.log").read_bytes().splitlines()[0])
-        assert first["sources"] == ["weather"]
+        said = [json.loads(line) for line in (tmp_path / "b.log").read_bytes().splitlines()]
+        assert [one["sources"] for one in said if one["event"].startswith("this process reads")] == [
+            ["weather"]
+        ]
 
     def test_without_a_source_it_says_so(self, tmp_path, database_url, redis_url):
         file = tmp_path / "empty.toml"
@@ -627,6 +629,18 @@ class TestAnAlertThatTheProgramFailsOver:
         assert await rig.taken() == ["one", "three"]
         assert await rig.troubles() == [("item_failed", f"{HOME}/b invented@weather.example.org two")]
         assert await rig.failing() == 1
+
+    async def test_is_tried_again_at_the_next_poll(self, rig, monkeypatch):
+        async def fail(*_, **__):
+            raise KeyError("an invented mistake")
+
+        rig.feeds.page("/feed", cap("one"), ETag='"1"')
+        async with rig.poller() as poller:
+            with monkeypatch.context() as broken:
+                broken.setattr(Intake, "take", fail)
+                await poller.poll()
+            await poller.poll()
+        assert await rig.taken() == ["one"]
 
     async def test_is_none_where_the_database_is_away(self, rig, monkeypatch):
         async def away(*_, **__):

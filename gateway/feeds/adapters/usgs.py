@@ -43,7 +43,7 @@ _LONG_NETWORKS = re.compile(r"(iscgem|official|duputel|atlas|choy|gcmt|ismp|pde)
 """Contributors whose code is longer than the two letters of a network."""
 
 
-def deleted(event_id: str, *, answer: bytes = b"", at: datetime | None = None) -> Solution:
+def deleted(event_id: str, answer: bytes = b"", at: datetime | None = None) -> Solution:
     """Return the withdrawal that answer 409 to a query for one event means.
 
     ``fdsnws/event/1/query?eventid=...`` answers 409 Conflict where the event has been deleted, 404 where
@@ -138,4 +138,4 @@ def _ids(feature: dict[str, Any], about: dict[str, Any]) -> list[str]:
     return [own, *(merged.split(",") if isinstance(merged, str) else [])]
 
 
-ADAPTER = Adapter(KIND, _recognises, _read)
+ADAPTER = Adapter(KIND, _recognises, _read, deleted=deleted)

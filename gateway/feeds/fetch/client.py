@@ -199,7 +199,7 @@ class Client:
         Raises:
             FetchRefused: it was not fetched; the sentence tells why and what to do.
         """
-        target = self.guard.url(url)
+        target = self._document_url(url)
         asked = {"Accept-Encoding": "gzip, deflate"}
         asked |= {"If-None-Match": etag} if etag else {}
         asked |= {"If-Modified-Since": last_modified} if last_modified else {}
@@ -216,8 +216,14 @@ class Client:
             async with self.session.get(target, headers=headers, allow_redirects=False) as response:
                 if response.status not in _REDIRECTS:
                     return await self._read(response, conditional=len(asked) > 1)
-                target = self.guard.url(_location(target, response))
+                target = self._document_url(_location(target, response))
         raise FetchRefused("redirects", f"the source redirects more than {MOST_REDIRECTS} times")
+
+    def _document_url(self, url: str) -> URL:
+        target = self.guard.url(url)
+        if target.scheme not in {"http", "https"}:
+            raise FetchRefused("scheme", "a document is not fetched from a stream's address")
+        return target
 
     def headers_for(self, target: URL) -> dict[str, str]:
         """Return the secret headers where the request goes to the source's own host, else none."""

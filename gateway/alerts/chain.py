@@ -67,6 +67,7 @@ class Chain:
         self.unknown: list[Claim] = []
         self._delegates = delegates or {}
         self._superseders: dict[AlertKey, list[Alert]] = defaultdict(list)
+        self._superseded: dict[AlertKey, list[AlertKey]] = defaultdict(list)
         self._link(contents)
 
     def _link(self, contents: Mapping[AlertKey, tuple[Alert, ...]]) -> None:
@@ -101,6 +102,7 @@ class Chain:
         # Of a message that has not come nobody knows the status: it may be a real warning.
         if known or by.status == Status.ACTUAL:
             self._superseders[claim.target].append(by)
+            self._superseded[claim.by].append(claim.target)
 
     def superseded_at(self, key: AlertKey) -> datetime | None:
         """The instant from which the alert, known or not, is superseded; ``None`` where it is not."""
@@ -112,7 +114,7 @@ class Chain:
 
     def superseded(self, key: AlertKey) -> tuple[AlertKey, ...]:
         """The keys of the messages, known or not, that this one directly supersedes."""
-        return tuple(target for target, by in self._superseders.items() if any(a.key == key for a in by))
+        return tuple(self._superseded.get(key, ()))
 
     def latest(self, key: AlertKey) -> tuple[Alert, ...]:
         """What stands at the end of the chain: followed from the alert until nothing supersedes any more."""

@@ -180,10 +180,11 @@ def _judge(
     signature = root.findall(f"{_D}Signature")[number]
     _check_shape(root, signature)
     sent = _certificates(signature)
-    signed, signer = _signed(root, number, trusted, sent)
+    signed, fitting = _signed(root, number, trusted, sent)
     if not _says_the_same(signed, alert):
         raise _Unusable("invalid", "what is signed is not what the message says")
-    reason = distrust(signer, sent, trusted, now)
+    reasons = {one: distrust(one, sent, trusted, now) for one in fitting}
+    signer, reason = min(reasons.items(), key=lambda both: bool(both[1]))
     name = name_of(signer)
     return One(
         "valid-untrusted" if reason else "valid-trusted",
@@ -260,8 +261,10 @@ def _signed(
     number: int,
     trusted: Sequence[x509.Certificate],
     sent: Sequence[x509.Certificate],
-) -> tuple[bytes, x509.Certificate]:
-    """Return what the signature covers, and the certificate whose key it was made with.
+) -> tuple[bytes, list[x509.Certificate]]:
+    """Return what the signature covers, and the certificates of the key that it was made with.
+
+    A key may have several: a renewed certificate beside the one that it takes the place of.
 
     Raises:
         _Unusable: no key fits, or the message was changed after it was signed.
@@ -270,7 +273,8 @@ def _signed(
     candidates = [*trusted, *(one for one in sent if one not in trusted)]
     for certificate in [one for one in candidates if _is_of_kind(one, signature)]:
         try:
-            return _try_key(root, number, certificate), certificate
+            key = certificate.public_key()
+            return _try_key(root, number, certificate), [one for one in candidates if one.public_key() == key]
         except InvalidDigest:
             raise _Unusable("invalid", "the message was changed after it was signed") from None
         except InvalidSignature:

@@ -21,6 +21,7 @@ from gateway.feeds.reception import open_intake
 from gateway.feeds.seismic.settings import SeismicRefused
 from gateway.settings import SettingsRefused
 from gateway.store.database import Database
+from gateway.store.sources import bound_idleness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +41,7 @@ def feeds() -> None:
 async def _run(settings: Settings) -> None:
     url = str(settings.database_url)
     async with Database(url, size=10) as database, Database(url, size=2) as own:
+        bound_idleness(database.engine, settings.feeds.lease_seconds)
         intake = open_intake(database, SYSTEM, Desk(database, SYSTEM, open_office(settings)), settings)
         lease = Lease(own, settings.feeds.lease_seconds)
         reader = Reader(database, intake, settings, lease=lease)

@@ -31,9 +31,16 @@ def publish(
         str | None,
         typer.Option(metavar="NAME", help="Tell a webhook again that said it was gone, and end."),
     ] = None,
+    log: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Print the last tries of a webhook, newest first.")
+    ] = None,
 ) -> None:
     """Sign and publish what is released, and tell the webhooks, until SIGTERM."""
     with told(KeyRefused, AreaFileRefused):
+        if log is not None:
+            with database_url() as url:
+                typer.echo(asyncio.run(_log(url, log)))
+            return
         if resume is not None:
             with database_url() as url:
                 typer.echo(asyncio.run(_resume(url, resume)))
@@ -69,9 +76,28 @@ async def _run(settings: Settings, signer: Signer | None, subscribers: Mapping[s
             await task
 
 
-async def _resume(url: str, name: str) -> str:
+def _check_name(name: str) -> None:
     if name not in load_settings().publish.webhooks:
         refuse(f"there is no [publish.webhooks.{name}] in the settings")
+
+
+async def _log(url: str, name: str) -> str:
+    _check_name(name)
+    async with Database(url, size=1) as database, database.begin() as connection:
+        tries = await store.log_of(connection, name)
+        waiting = (await store.backlog(connection)).get(name, 0)
+    lines = [f"webhook {name}: {waiting} waiting"]
+    return "\n".join([*lines, *map(_line, tries)])
+
+
+def _line(one: store.Attempt) -> str:
+    answer = f"HTTP {one.status}" if one.status else "no answer"
+    said = "; ".join(filter(None, (one.sentence, one.note)))
+    return f"{one.at.isoformat()}  {one.identifier}  try {one.number}: {answer}, {one.state}  {said}".rstrip()
+
+
+async def _resume(url: str, name: str) -> str:
+    _check_name(name)
     now = SYSTEM.now()
     async with Database(url, size=1) as database, database.begin() as connection:
         again = await store.resume(connection, name, now - LOOK_BACK, now)

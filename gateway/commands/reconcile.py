@@ -15,7 +15,7 @@ from gateway.desk.office import open_office
 from gateway.desk.service import Desk
 from gateway.dispatch.reconciler import Reconciler
 from gateway.feeds.health import keep_watch
-from gateway.store.database import Database, heed
+from gateway.store.database import AWAY, Database, heed
 from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ async def _expire(desk: Desk, every: float) -> None:
     """Close alerts whose validity is over, for as long as the process lives."""
     while True:
         heed()
-        with contextlib.suppress(*DATABASE_FAULTS):
+        try:
             for alert in await desk.expire_due():
                 log.info("alert expired", alert=alert)
+        except (*DATABASE_FAULTS, *AWAY) as error:
+            log.warning("alerts that end wait for the database", error=type(error).__name__)
+        except Exception:  # the relay of all other alerts must not end with it
+            log.exception("alerts cannot be closed", alarm=True)
         await asyncio.sleep(every)

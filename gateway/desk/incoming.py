@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.alerts.model import Alert, AlertKey, MsgType
 from gateway.desk import compose, kinds
-from gateway.desk.checks import check_end
+from gateway.desk.checks import check_end, check_status
 from gateway.desk.compose import NOTHING
 from gateway.desk.drafting import follow, new_warning, with_changes
 from gateway.desk.refused import DeskRefused
@@ -61,6 +61,29 @@ async def from_cap(
             "use_cancel", f"this {came.msg_type} is about alert {old.id}: cancel that one instead"
         )
     return await follow(step, office, old, alert, kind, changes, **origin)
+
+
+async def from_source(
+    step: Step,
+    office: Office,
+    came: Alert,
+    original: bytes,
+    *,
+    changes: Changes = NOTHING,
+    speaks_for: Collection[str] = (),
+) -> AlertRow:
+    """Draft our live message from an alert that a source brought; the caller has checked who asks for it.
+
+    Args:
+        step: The step that this is part of.
+        office: Templates, hazards, policy.
+        came: The alert, in CAP's terms.
+        original: The bytes that it was read from; kept untouched beside the draft.
+        changes: What is decided otherwise from the start.
+        speaks_for: Senders whose alerts the alert's sender may change as their delegate.
+    """
+    check_status(came, "live")
+    return await from_cap(step, office, came, original, "live", changes, speaks_for)
 
 
 def _same_draft(again: AlertRow, data: bytes, changes: Changes) -> AlertRow:

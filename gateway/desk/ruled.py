@@ -48,6 +48,8 @@ async def cancel(step: Step, office: Office, alert_id: int, why: ByRule) -> Rele
         raise DeskRefused("state", f"alert {row.id} is {row.state}: only a released one can be cancelled")
     if done := await store.release_of(step.connection, prepared.id):
         return Released(done.id, done.reference, {})
+    if prepared.version > 1:
+        raise DeskRefused("edited", f"alert {prepared.id} was changed by a person: a person approves it")
     if prepared.state in {"submitted", "approved"}:
         prepared = await rewrite(step, prepared, alert_of(prepared))
     plan = (prepared.plan or {}) | {"authors": [step.actor]}

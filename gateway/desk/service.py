@@ -9,7 +9,7 @@ import structlog
 from gateway.alerts.findings import Refused
 from gateway.alerts.model import MsgType
 from gateway.alerts.parse import parse
-from gateway.desk import drafting, incoming, leaving, ruled, signing, submission
+from gateway.desk import drafting, incoming, leaving, signing, submission
 from gateway.desk.checks import check_status
 from gateway.desk.compose import NOTHING, Changes, Fields, key_text
 from gateway.desk.leaving import Released
@@ -19,14 +19,12 @@ from gateway.store import audit
 from gateway.store import desk as store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from contextlib import AbstractAsyncContextManager
 
     from gateway.alerts.model import Alert
     from gateway.clock import Clock
     from gateway.desk.office import Office
     from gateway.desk.policy import Step as Right
-    from gateway.desk.signing import ByRule
     from gateway.store.audit import Head
     from gateway.store.database import Database
     from gateway.store.desk import AlertRow, Approval, Person, ReleaseRow
@@ -112,43 +110,6 @@ class Desk:
         async with self._step(author) as one:
             await one.may("draft")
             return await incoming.from_cap(one, self.office, came, data, mode, changes)
-
-    async def draft_from_alert(
-        self,
-        came: Alert,
-        original: bytes,
-        author: str,
-        *,
-        changes: Changes = NOTHING,
-        speaks_for: Collection[str] = (),
-    ) -> AlertRow:
-        """Draft our live message from an alert that a source brought.
-
-        Args:
-            came: The alert, in CAP's terms.
-            original: The bytes that it was read from; kept untouched beside the draft.
-            author: Login that stands for the source.
-            changes: What is decided otherwise from the start.
-            speaks_for: Senders whose alerts the alert's sender may change as their delegate.
-        """
-        check_status(came, "live")
-        async with self._step(author) as one:
-            await one.may("draft")
-            return await incoming.from_cap(one, self.office, came, original, "live", changes, speaks_for)
-
-    async def release_by_rule(self, alert_id: int, author: str, why: ByRule) -> Released:
-        """Send a draft, or what waits for approval, because a written rule of its source says so.
-
-        Only what nobody but its source wrote; the rule is frozen with the alert and its digest.
-        """
-        chosen = await submission.resolve(self.database, (await self.show(alert_id)).alert)
-        async with self._step(author) as one:
-            return await ruled.release(one, self.office, alert_id, chosen, why)
-
-    async def cancel_by_rule(self, alert_id: int, author: str, why: ByRule) -> Released:
-        """Take back, without approval, what a rule sent, because its source takes it back."""
-        async with self._step(author) as one:
-            return await ruled.cancel(one, self.office, alert_id, why)
 
     async def drafted_before(self, data: bytes, mode: str = "live") -> AlertRow | None:
         """Return the alert in work or in force that was drafted from this message."""

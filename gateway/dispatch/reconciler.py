@@ -16,7 +16,7 @@ each sweep takes its rows with a lock that the others skip:
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -32,9 +32,10 @@ from gateway.store import dispatch as store
 from gateway.store import ledger as ledger_store
 from gateway.store.database import AWAY, heed
 from gateway.store.ledger import Fact
+from gateway.store.releases import Heard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     import asyncpg
 
@@ -63,14 +64,14 @@ class Reconciler:
         self._database = database
         self._bells = Doorbells(redis_url)
         self._every = every
-        self._rung = asyncio.Event()
+        self._heard = Heard(database, self._every)
 
     async def run(self) -> None:
         """Relay and sweep until cancelled; outlives database and Redis."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._listen())
-                group.create_task(self._forever(self.relay, self._rung.wait))
+                group.create_task(self._heard.run())
+                group.create_task(self._forever(self.relay, self._heard.event.wait))
                 group.create_task(self._forever(self.sweep, lambda: asyncio.sleep(self._every)))
         finally:
             self._bells.close()
@@ -80,7 +81,7 @@ class Reconciler:
     ) -> None:
         while True:
             heed()
-            self._rung.clear()
+            self._heard.event.clear()
             try:
                 await work()
             except FAULTS as error:
@@ -89,30 +90,6 @@ class Reconciler:
                 log.exception("sweep failed", work=work.__name__, alarm=True)
             with suppress(TimeoutError):
                 await asyncio.wait_for(pause(), self._every)
-
-    async def _listen(self) -> None:
-        """Hear each committed outbox row at once; a lost connection is only slower."""
-        while True:
-            heed()
-            with suppress(*AWAY):
-                async with self._listening() as lost:
-                    await lost.wait()
-            await asyncio.sleep(self._every)
-
-    @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[asyncio.Event]:
-        lost = asyncio.Event()
-        async with self._database.raw() as connection:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener("outbox", self._hear)
-            self._rung.set()
-            try:
-                yield lost
-            finally:
-                await connection.remove_listener("outbox", self._hear)
-
-    def _hear(self, *_: object) -> None:
-        self._rung.set()
 
     async def sweep(self) -> None:
         """Do everything that is due, once; what needs no Redis comes first, so that it may be away."""

@@ -45,7 +45,7 @@ class Book:
         self.source = source
         self._database = database
         self._clock = clock
-        self._lease = lease
+        self.lease = lease
 
     async def state(self) -> State:
         """Return what is known of the source; begin to know it."""
@@ -164,7 +164,7 @@ class Book:
             await store.forget_connections(connection, self.name, hosts)
 
     async def _note(self, connection: AsyncConnection, values: Mapping[str, Any]) -> None:
-        if not await store.note(connection, self.name, self._lease.token, values):
+        if not await store.note(connection, self.name, self.lease.token, values):
             raise LeaseLost
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.alerts.model import Alert, MsgType
+from gateway.desk.incoming import from_source
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import step
 from gateway.feeds.acting import prepare, was_sent
-from gateway.feeds.order import order
 from gateway.feeds.origins import Origins
+from gateway.feeds.standing import order_around
 from gateway.store import alarms, incoming
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from gateway.clock import Clock
     from gateway.desk.compose import Changes
     from gateway.desk.service import Desk
+    from gateway.desk.steps import Step
     from gateway.settings import Settings
     from gateway.store.alarms import Alarm
     from gateway.store.database import Database
@@ -46,32 +52,36 @@ class ByHand:
         async with self._database.begin() as connection:
             row = await incoming.one(connection, number)
         if row is None:
-            raise DeskRefused("no_message", f"there is no message {number} in the inbox")
+            raise _unknown(number)
         return row
 
     async def draft(self, number: int, person: str, changes: Changes) -> AlertRow:
         """Draft our alert from a message that waits; the person is its author."""
-        row = await self._open(number)
-        alert = Alert.model_validate(row.content)
-        if alert.msg_type == MsgType.CANCEL:
-            raise DeskRefused("use_cancel", "this is a Cancel: cancel the alert of ours that it is about")
-        async with self._database.begin() as connection:
-            rows = await incoming.related(connection, row)
-            before = order(rows, self._origins.delegates(rows)).replaced(row.key)
-            sent = [one.alert for one in before if await was_sent(connection, one.row)]
-        prepared = prepare(alert, self._origins.rule(row.source), sent)
-        senders = {one.row.sender for one in before}
-        drafted = await self._desk.draft_from_alert(
-            prepared, row.original, person, changes=changes, speaks_for=senders
-        )
-        await self._decide(row, person, "drafted", f"drafted by {person}", drafted.id)
+        async with self._step(person) as one:
+            await one.may("draft")
+            row = await self._open(one.connection, number)
+            alert = Alert.model_validate(row.content)
+            if alert.msg_type == MsgType.CANCEL:
+                raise DeskRefused("use_cancel", "this is a Cancel: cancel the alert of ours that it is about")
+            ordered, _ = await order_around(one.connection, row, self._origins)
+            before = ordered.replaced(row.key)
+            sent = [each.alert for each in before if await was_sent(one.connection, each.row)]
+            prepared = prepare(alert, self._origins.rule(row.source), sent)
+            senders = {each.row.sender for each in before}
+            drafted = await from_source(
+                one, self._desk.office, prepared, row.original, changes=changes, speaks_for=senders
+            )
+            await self._decide(one, row, "drafted", f"drafted by {person}", drafted.id)
         return drafted
 
     async def dismiss(self, number: int, person: str, reason: str) -> None:
         """Lay a message aside, with its alarms."""
         if not reason.strip():
             raise DeskRefused("reason", "say why the message is laid aside (--reason)")
-        await self._decide(await self._open(number), person, "dismissed", f"{person}: {reason}", None)
+        async with self._step(person) as one:
+            await one.may("draft")
+            row = await self._open(one.connection, number)
+            await self._decide(one, row, "dismissed", f"{person}: {reason}", None)
 
     async def alarms(self) -> list[Alarm]:
         """Return the open alarms, the oldest first."""
@@ -80,34 +90,34 @@ class ByHand:
 
     async def see(self, alarm_id: int, person: str) -> None:
         """Close an alarm that the person has looked at."""
-        now = self._clock.now()
-        async with step(self._database, person, now, self._desk.office.policy) as one:
+        async with self._step(person) as one:
             await one.may("draft")
-            if not await alarms.dismiss(one.connection, alarm_id, now):
+            if not await alarms.dismiss(one.connection, alarm_id, one.now):
                 raise DeskRefused("no_alarm", f"there is no open alarm {alarm_id}")
             one.record("see_alarm", f"alarm {alarm_id}")
 
-    async def _open(self, number: int) -> IncomingRow:
-        row = await self.show(number)
+    def _step(self, person: str) -> AbstractAsyncContextManager[Step]:
+        return step(self._database, person, self._clock.now(), self._desk.office.policy)
+
+    async def _open(self, connection: AsyncConnection, number: int) -> IncomingRow:
+        row = await incoming.one(connection, number)
+        if row is None:
+            raise _unknown(number)
         if row.state not in OPEN:
             raise DeskRefused("state", f"message {number} is {row.state}: {row.reason}")
         return row
 
     async def _decide(
-        self, row: IncomingRow, person: str, state: str, reason: str, alert_id: int | None
+        self, one: Step, row: IncomingRow, state: str, reason: str, alert_id: int | None
     ) -> None:
-        now = self._clock.now()
-        async with step(self._database, person, now, self._desk.office.policy) as one:
-            await one.may("draft")
-            await incoming.change(
-                one.connection,
-                row.id,
-                state=state,
-                reason=reason,
-                alert_id=alert_id,
-                todo=None,
-                changed_at=now,
-            )
-            for alarm in await alarms.standing(one.connection, f"incoming {row.id}"):
-                await alarms.dismiss(one.connection, alarm.id, now)
-            one.record(f"incoming_{state}", f"incoming {row.id}", reason=reason, source=row.source)
+        """Write down what a person decided, unless the message was decided otherwise meanwhile."""
+        decided = {"state": state, "reason": reason, "alert_id": alert_id, "todo": None}
+        if not await incoming.change_if(one.connection, row, **decided, changed_at=one.now):
+            raise DeskRefused("changed", f"message {row.id} was changed meanwhile: look at it again")
+        for alarm in await alarms.standing(one.connection, f"incoming {row.id}"):
+            await alarms.dismiss(one.connection, alarm.id, one.now)
+        one.record(f"incoming_{state}", f"incoming {row.id}", reason=reason, source=row.source)
+
+
+def _unknown(number: int) -> DeskRefused:
+    return DeskRefused("no_message", f"there is no message {number} in the inbox")

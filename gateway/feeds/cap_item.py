@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
@@ -71,7 +72,8 @@ def cut_out(element: etree._Element, own: bytes | None, path: str, noted: Noted)
         path: Where it stands, for the finding.
         noted: Takes the finding.
     """
-    written = etree.tostring(element, encoding="utf-8", with_tail=False)
+    # A copy declares the namespaces that it uses, and not all that the document does.
+    written = etree.tostring(deepcopy(element), encoding="utf-8", with_tail=False)
     return cap_item(own if own is not None and _say_the_same(own, written) else written, path, noted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 
 LARGEST = 5 * 1024 * 1024
 """Bytes of a document, after decompression."""
-XML_LIMITS = Limits(bytes=LARGEST, elements=200_000, points=400_000)
+XML_LIMITS = Limits(bytes=LARGEST, elements=100_000, points=400_000)
 """Of a whole feed; each CAP document in it is held to the limits of gateway.alerts.xml."""
+
+
+_LONG_TAG = re.compile(rb"<[^<>!?][^<>]{262144}")
+"""A tag that long; the parser would need some hundred bytes for each of its attributes."""
 
 
 class Document:
@@ -55,17 +60,24 @@ class Document:
         """Whether it begins as XML does, and not as a web page."""
         return self.start.startswith("<") and not self.start.startswith(("<!doctype html", "<html"))
 
-    @cached_property
+    @property
     def json(self) -> Any:  # noqa: ANN401 - whatever it holds
         """The JSON value.
 
         Raises:
             FeedRefused: it is not strict JSON.
         """
+        read = self._json
+        if isinstance(read, JsonRefused):
+            raise FeedRefused(read.code, read.message)
+        return read
+
+    @cached_property
+    def _json(self) -> Any:  # noqa: ANN401 - whatever it holds, or why it is refused: many ask
         try:
             return read_json(self.data)
         except JsonRefused as refused:
-            raise FeedRefused(refused.code, refused.message) from None
+            return refused.with_traceback(None)
 
     @cached_property
     def root(self) -> etree._Element:
@@ -74,6 +86,8 @@ class Document:
         Raises:
             FeedRefused: it is no XML that may be read.
         """
+        if _LONG_TAG.search(self.data):
+            raise FeedRefused("feed_malformed", "a tag of the XML is longer than is read")
         try:
             return read_tree(self.data, XML_LIMITS, Findings())
         except Refused as refused:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from gateway.feeds.fetch.refused import FIXES
 from gateway.feeds.taking import host_of
 from gateway.store import alarms
 from gateway.store import sources as store
@@ -30,6 +31,7 @@ from gateway.store.database import heed
 from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -50,6 +52,8 @@ EVERY = 5.0
 CERTIFICATE_DAYS = 14
 STREAM_TROUBLES = timedelta(hours=1)
 """How long a message of a stream that could not be read is an alarm: it does not come again."""
+LEAST_SILENCE = timedelta(seconds=30)
+"""A document may take 20 s, and a sign of life is written down every 5 s only."""
 LEAST_STANDSTILL = timedelta(minutes=10)
 STANDSTILLS = {"jma": timedelta(hours=2)}
 """Kind -> longest that its stamp may stand still, where that is more than the usual."""
@@ -155,12 +159,14 @@ async def _due(
     states = await store.states(connection)
     connections = await store.connections(connection)
     failing = await store.failing_links(connection)
-    troubled = {one.source for one in await store.troubles(connection) if now - one.last_at < STREAM_TROUBLES}
+    recent = [one for one in await store.troubles(connection) if now - one.last_at < STREAM_TROUBLES]
     due: dict[tuple[str, str], str] = {}
     for name, source in enabled.items():
         hosts = [one for one in connections if one.source == name]
         found = judge(source, states[name], hosts, now, intervals)
-        if sentence := _troubles(source, states[name], failing.get(name, 0), recent=name in troubled):
+        if sentence := _troubles(
+            source, states[name], failing.get(name, 0), [one for one in recent if one.source == name]
+        ):
             found["troubles"] = sentence
         due |= {(subject(name), code): sentence for code, sentence in found.items()}
     return due
@@ -178,7 +184,7 @@ def judge(
         now: the time.
         intervals: how many may pass without an answer.
     """
-    longest = source.interval * intervals
+    longest = max(source.interval * intervals, LEAST_SILENCE)
     found = {
         "silent": _silent(source, state, now, longest),
         "connection": _half_silent(source, state, hosts, now - longest),
@@ -197,6 +203,8 @@ def is_stream(source: SourceSettings) -> bool:
 
 def _silent(source: SourceSettings, state: State, now: datetime, longest: timedelta) -> str:
     heard = state.heartbeat_at if is_stream(source) else state.good_at
+    if heard and heard - now > longest:  # the clock was set back: this says nothing of how long ago it was
+        heard = None
     if now - (heard or state.since) < longest:
         return ""
     since = f"since {_time(heard)}" if heard else f"ever; it is waited for since {_time(state.since)}"
@@ -204,12 +212,15 @@ def _silent(source: SourceSettings, state: State, now: datetime, longest: timede
     return f"no {'sign of life' if is_stream(source) else 'good answer'} {since}{why}"
 
 
+def _hosts(source: SourceSettings) -> set[str]:
+    return {host_of(url) for url in (source.url, *source.more_urls)}
+
+
 def _half_silent(source: SourceSettings, state: State, hosts: list[Connection], before: datetime) -> str:
     if not source.more_urls:
         return ""
-    named = {host_of(url) for url in (source.url, *source.more_urls)}
     heard = {one.host: one.heartbeat_at for one in hosts}
-    silent = sorted(host for host in named if (heard.get(host) or state.since) <= before)
+    silent = sorted(host for host in _hosts(source) if (heard.get(host) or state.since) <= before)
     return f"silent: {', '.join(silent)}; the stream hangs on its other host" if silent else ""
 
 
@@ -245,11 +256,13 @@ def _certificate(state: State, now: datetime) -> str:
     return f"the certificate of its host expires at {_time(end)}; tell the source"
 
 
-def _troubles(source: SourceSettings, state: State, failing: int, *, recent: bool) -> str:
+def _troubles(source: SourceSettings, state: State, failing: int, recent: Iterable[KnownTrouble]) -> str:
     parts = []
     if failing:
         parts.append("documents that its index leads to cannot be fetched or read")
-    if state.troubled or (is_stream(source) and recent):
+    # A connection that broke has alarms of its own, and nothing of it could not be read.
+    unread = [one for one in recent if not (one.code in FIXES and one.place in _hosts(source))]
+    if unread if is_stream(source) else state.troubled:
         parts.append("entries cannot be read")
     return f"{' and '.join(parts)}; see 'tongda feed status'" if parts else ""
 

@@ -18,7 +18,7 @@ from gateway.alerts.foreign import split_name
 from gateway.alerts.node import NAMESPACES
 from gateway.alerts.rules.resources import judge_link
 from gateway.feeds.cap_item import cap_elements, cut_out, listed_keys, own_bytes
-from gateway.feeds.contract import Link, Reading
+from gateway.feeds.contract import FeedRefused, Link, Reading
 from gateway.feeds.noted import Noted
 from gateway.feeds.shelf import Shelf
 
@@ -42,6 +42,8 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 """Titles of the entry that stands where there is none: Environment Canada, NWS."""
+_MOST = 10_000
+"""Entries of an index, and links."""
 _LONGEST = 2048
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)")
@@ -81,10 +83,15 @@ def read_index(
         root: Its root.
         entries: Its entries.
         stamp: When it was made, as it spells it.
+
+    Raises:
+        FeedRefused: It has more entries or alerts than are read.
     """
     reading = Reading(kind, generated=read_stamp(stamp))
     reader = _Reader(document, root, Shelf(reading.items))
-    for entry in entries:
+    for at, entry in enumerate(entries):
+        if at == _MOST:
+            raise FeedRefused("feed_too_large", f"the index has more than {_MOST} entries")
         reader.take(entry)
     reading.links = list(reader.links.values())
     reading.findings = reader.noted.all()
@@ -129,6 +136,8 @@ class _Reader:
             return
         link = Link(url, entry.title, entry.updated)
         known = self.links.setdefault(url, link)
+        if len(self.links) > _MOST:
+            raise FeedRefused("feed_too_large", f"the index has more than {_MOST} links")
         if known.updated != link.updated and _stamp_order(link) > _stamp_order(known):
             self.links[url] = link
 

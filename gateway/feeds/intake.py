@@ -16,15 +16,17 @@ import structlog
 
 from gateway.alerts.check import merged
 from gateway.alerts.lint import Source, lint
+from gateway.alerts.model import MsgType
 from gateway.feeds.acting import Acting
-from gateway.feeds.order import order
+from gateway.feeds.drill_words import drill_words
 from gateway.feeds.origins import Origins
 from gateway.feeds.place import Gazetteer
 from gateway.feeds.rules import Case, Decision, hazard_key, judge
-from gateway.feeds.standing import keep_order
+from gateway.feeds.standing import keep_order, order_around
 from gateway.store import alarms, incoming
 from gateway.store.audit import canonical
 from gateway.store.desk import hold_name
+from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +52,8 @@ _WITHOUT_REFERENCES = frozenset({"update_without_references", "cancel_without_re
 """Findings that mean nothing where the name of the event ties messages together."""
 MOST_FINDINGS = 40
 """Findings that are kept with a message."""
+UNDECIDED = ("inbox", "held", "stored")
+"""States of a message that nothing was made of: another source that brings it may be allowed more."""
 
 
 class Taken(NamedTuple):
@@ -117,7 +121,8 @@ class Intake:
         """
         seen = await self._look(source, item)
         async with self._database.begin() as connection:
-            await hold_name(connection, f"incoming {item.alert.sender}")
+            for sender in self._origins.held(item.alert):
+                await hold_name(connection, f"incoming {sender}")
             row, repeated, touched = await self._keep(connection, source, kind, item, seen)
             await incoming.see(connection, row.id, source, name, self._clock.now())
         for number in (*touched, *([row.id] if row.todo else ())):
@@ -164,14 +169,24 @@ class Intake:
         async with self._database.begin() as connection:
             gone = await incoming.vanished(connection, source, names, self._clock.now())
         for row in gone:
-            await self._acting.vanished(row)
+            await self._acting.vanished(row, source)
+            async with self._database.begin() as connection:  # last, so that a crash does not lose it
+                await incoming.note_vanished(connection, row.id, source, self._clock.now())
 
     async def settle(self, before: datetime) -> int:
-        """Do what was begun before a time and never ended, after a crash; return how many there were."""
+        """Do what was begun before a time and never ended, after a crash; return how many there were.
+
+        One that the program fails over stays for the next time and keeps no other one waiting.
+        """
         async with self._database.begin() as connection:
             undone = await incoming.left_undone(connection, before)
         for number in undone:
-            await self._acting.finish(number)
+            try:
+                await self._acting.finish(number)
+            except DATABASE_FAULTS as error:
+                log.warning("message waits for the database", incoming=number, error=type(error).__name__)
+            except Exception:
+                log.exception("message cannot be settled", incoming=number, alarm=True)
         if self.seismology is not None:
             await self.seismology.hand_over(self._clock.now())
         return len(undone)
@@ -194,32 +209,59 @@ class Intake:
         alert, meaning = item.alert, meaning_of(item.alert)
         sent = alert.key.sent
         if again := await incoming.find(connection, alert.sender, alert.identifier, sent, meaning):
-            return Kept(again, repeated=True, touched=[])
+            return await self._keep_again(connection, source, kind, item, seen, again)
         values = self._columns(source, kind, item, seen) | {"meaning": meaning}
         row = await incoming.insert_one(connection, _references(alert), **values)
-        related = await incoming.related(connection, row)
-        ordered = order(related, self._origins.delegates(related))
-        decision = self._decide(source, item, seen, ordered)
+        ordered, counts = await order_around(connection, row, self._origins, hold=True)
+        decision = self._decide(source, item, seen, ordered, counts=counts)
+        return await self._put(connection, row, decision, ordered if counts else None)
+
+    async def _keep_again(
+        self,
+        connection: AsyncConnection,
+        source: str,
+        kind: str,
+        item: Item,
+        seen: Seen,
+        again: IncomingRow,
+    ) -> Kept:
+        """Judge a message anew where another source brings it that may do more with it than the first one."""
+        told = Kept(again, repeated=True, touched=[])
+        if again.source == source or not _is_undecided(again):
+            return told
+        if await incoming.brought_by(connection, again.id, source):
+            return told
+        row = replace(again, source=source, kind=kind, signature=seen.signature)
+        ordered, counts = await order_around(connection, row, self._origins, hold=True)
+        decision = self._decide(source, item, seen, ordered, counts=counts)
+        if decision.todo is None and (again.state, decision.state) != ("held", "inbox"):
+            return told
+        changed = {"source": source, "kind": kind, "signature": seen.signature}
+        if not await incoming.change_if(connection, again, **changed):
+            return told
+        kept = await self._put(connection, row, decision, ordered if counts else None)
+        return kept._replace(repeated=True)
+
+    async def _put(
+        self, connection: AsyncConnection, row: IncomingRow, decision: Decision, ordered: Order | None
+    ) -> Kept:
+        """Write down what becomes of a message and, where its word counts, of those it is tied to."""
         now = self._clock.now()
+        row = replace(row, state=decision.state, reason=decision.reason, todo=decision.todo)
         await incoming.change(
-            connection,
-            row.id,
-            state=decision.state,
-            reason=decision.reason,
-            todo=decision.todo,
-            changed_at=now,
+            connection, row.id, state=row.state, reason=row.reason, todo=row.todo, changed_at=now
         )
         if decision.alarm:
             await self._sound(connection, row, decision)
-        row = replace(row, state=decision.state, reason=decision.reason, todo=decision.todo)
-        return Kept(row, repeated=False, touched=await keep_order(connection, row, ordered, now))
+        touched = [] if ordered is None else await keep_order(connection, row, ordered, now)
+        return Kept(row, repeated=False, touched=touched)
 
-    def _decide(self, source: str, item: Item, seen: Seen, ordered: Order) -> Decision:
-        key = item.alert.key
+    def _decide(self, source: str, item: Item, seen: Seen, ordered: Order, *, counts: bool) -> Decision:
+        key, rule = item.alert.key, self._origins.rule(source)
         return judge(
             Case(
                 alert=item.alert,
-                rule=self._origins.rule(source),
+                rule=rule,
                 official=self._origins.official(source),
                 now=self._clock.now(),
                 hazards=self._desk.office.hazards,
@@ -231,6 +273,9 @@ class Intake:
                 superseded=ordered.is_over(key),
                 differs=ordered.is_held(key),
                 refused=bool(ordered.refused(key)),
+                counts=counts,
+                follows_drill=rule.action == "release"
+                and any(drill_words(one.alert) for one in ordered.replaced(key)),
             )
         )
 
@@ -274,6 +319,12 @@ class Intake:
         sentence = f"{row.source} sent {row.sender},{row.identifier}: {decision.reason}"
         await alarms.sound(connection, f"incoming {row.id}", decision.alarm, sentence, self._clock.now())
         log.warning("incoming alert needs a person", incoming=row.id, source=row.source, code=decision.alarm)
+
+
+def _is_undecided(row: IncomingRow) -> bool:
+    """Whether nothing was made of a message, nor is about to be; a Cancel is stored when it is done."""
+    done = row.msg_type == MsgType.CANCEL and row.state == "stored"
+    return row.todo is None and row.state in UNDECIDED and not done
 
 
 def meaning_of(alert: Alert) -> str:

@@ -45,6 +45,8 @@ TITLES = {
     "記録的短時間大雨情報": "VPOA50",
 }
 """Title of Control, in half-width signs -> type of the telegram."""
+_MOST_IDS = 20
+"""Names of one telegram's events; two are seen."""
 _STATUSES = {"通常": Status.ACTUAL, "訓練": Status.EXERCISE, "試験": Status.TEST}
 _INFO_TYPES: dict[str, InfoType] = {
     "発表": "issued",
@@ -94,16 +96,20 @@ def read_telegram(document: Document) -> Telegram:
     """Return the telegram that a document is.
 
     Raises:
-        FeedRefused: It is none, or one whose status, type of information or times cannot be read.
+        FeedRefused: It is none, names too many events, or its status, type of information or times cannot
+            be read.
     """
     root = whole_root(document, "Report")
+    ids = tuple(dict.fromkeys(text_of(root, "Head/EventID").split()))
+    if len(ids) > _MOST_IDS:
+        raise FeedRefused("feed_malformed", f"the telegram names more than {_MOST_IDS} events")
     return Telegram(
         root=root,
         data=document.data,
         kind=TITLES.get(half_width(text_of(root, "Control/Title")), ""),
         status=_known(root, "Control/Status", _STATUSES),
         info_type=_known(root, "Head/InfoType", _INFO_TYPES),
-        event_ids=tuple(dict.fromkeys(text_of(root, "Head/EventID").split())),
+        event_ids=ids,
         serial=text_of(root, "Head/Serial"),
         reported=_time(root, "Head/ReportDateTime"),
         made=_time(root, "Control/DateTime"),

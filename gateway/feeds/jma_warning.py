@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gateway.alerts.model import (
@@ -132,7 +133,7 @@ def warning(telegram: Telegram) -> Item:
         FeedRefused: It is larger than a message may be, or its texts are not what CAP can carry.
     """
     entry = Loose({}, "Report")
-    marks = list(_marks(telegram))
+    marks = list(islice(_marks(telegram), _MOST_AREAS + 1))
     if len(marks) > _MOST_AREAS:
         raise FeedRefused("feed_malformed", f"the telegram names more than {_MOST_AREAS} areas")
     try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.store import sources as store
-from gateway.store.database import heed
+from gateway.store.database import AWAY, heed
 from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Lease:
             try:
                 async with asyncio.timeout_at(self._until), self._database.begin() as connection:
                     held = await store.renew(connection, self.name, self.token, self.seconds)
-            except DATABASE_FAULTS as error:
+            except (*DATABASE_FAULTS, *AWAY) as error:
                 log.warning("lease is not renewed", error=type(error).__name__)
                 await asyncio.sleep(min(0.5, max(self._until - _time(), 0)))
                 continue
@@ -93,7 +93,7 @@ class Lease:
     async def give_up(self) -> None:
         """Let another process go on at once; if the database is away, it waits for the lease to run out."""
         self._until = 0.0
-        with suppress(*DATABASE_FAULTS):
+        with suppress(*DATABASE_FAULTS, *AWAY):
             async with asyncio.timeout(_GIVE_UP_WITHIN), self._database.begin() as connection:
                 await store.release(connection, self.name, self.token)
 

@@ -23,6 +23,7 @@ from gateway.alerts.times import TimeRefused, read_time
 from gateway.alerts.xml import Limits
 from gateway.feeds.contract import FeedRefused, Item
 from gateway.feeds.noted import Noted
+from gateway.feeds.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,6 +45,7 @@ _UNKNOWN = "Unknown"
 _USABLE = frozenset({"polygon_unclosed", "longitude_over_180"})
 """Problems of a ring that leave it usable."""
 _POINT = 2
+_MOST_ENTRIES = 10_000
 _LONGEST_TEXT = 2000
 
 
@@ -299,8 +301,15 @@ def make_area(
 def read_entries(
     values: list[Any], path: str, noted: Noted, read: Callable[[Loose], Item | None]
 ) -> list[Item]:
-    """Return the items of a list; an entry that is refused is finding ``item_malformed``."""
+    """Return the items of a list; an entry that is refused is finding ``item_malformed``.
+
+    Raises:
+        FeedRefused: There are more of them, or larger ones, than are read.
+    """
+    if len(values) > _MOST_ENTRIES:
+        raise FeedRefused("feed_too_large", f"the document has more than {_MOST_ENTRIES} entries")
     items: list[Item] = []
+    shelf = Shelf(items)
     for number, value in enumerate(values, 1):
         where = f"{path}[{number}]"
         try:
@@ -308,8 +317,7 @@ def read_entries(
         except EntryRefused as refused:
             noted.add("item_malformed", where, f"The entry cannot be read: {refused.message}.")
             continue
-        if item is not None:
-            items.append(item)
+        shelf.put(item)
     return items
 
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gateway.feeds.book import Book
     from gateway.feeds.fetch.client import Client
     from gateway.feeds.intake import Intake
-    from gateway.feeds.lease import Lease
 
 OVERLAP = timedelta(minutes=10)
 """Asked for before the last sign of life, since messages are not sent in order."""
@@ -42,12 +41,11 @@ _OK, _NO_CONTENT = 200, 204
 class Mender:
     """Mends one stream beside its reading; :meth:`run` lives until it is cancelled."""
 
-    def __init__(self, book: Book, client: Client, intake: Intake, lease: Lease, clock: Clock) -> None:
+    def __init__(self, book: Book, client: Client, intake: Intake, clock: Clock) -> None:
         """Have nothing to mend yet."""
         self._book = book
         self._client = client
         self._intake = intake
-        self._lease = lease
         self._clock = clock
         self._archive = book.source.archive_url
         self._adapter = book.source.adapter
@@ -66,8 +64,8 @@ class Mender:
         self._wanted.set()
 
     def listed(self, recent: Sequence[Reference]) -> None:
-        """Ask for those of the messages that never came, where the kind has an archive."""
-        if self._archive is None or self._adapter.archive_names is None or not recent:
+        """Ask for those of the messages that never came; without an archive they are told of, in the end."""
+        if self._adapter.archive_names is None or not recent:
             return
         self._recent = tuple(recent)
         self._wanted.set()
@@ -93,8 +91,14 @@ class Mender:
             await self._backfill(self._since)
             self._since = None
         recent, self._recent = self._recent, ()
+        failure: FetchRefused | FeedRefused | None = None
         for reference in await self._intake.unknown(recent) if recent else ():
-            await self._fetch_one(reference)
+            try:
+                await self._fetch_one(reference)
+            except (FetchRefused, FeedRefused) as refused:  # the others must not wait for it
+                failure = refused
+        if failure is not None:
+            raise failure
 
     async def _backfill(self, since: datetime) -> None:
         query = backfill_query(self._adapter.kind)
@@ -127,14 +131,14 @@ class Mender:
             await self._book.troubled([_gone(reference)])
 
     def _names(self, reference: Reference) -> list[str]:
-        assert self._adapter.archive_names is not None
+        if self._archive is None or self._adapter.archive_names is None:
+            return []
         names = (name.split("/") for name in self._adapter.archive_names(reference))
-        base = URL(f"{(self._archive or '').rstrip('/')}/")
+        base = URL(f"{self._archive.rstrip('/')}/")
         return [str(base.joinpath(*parts)) for parts in names if not {"", ".", ".."}.intersection(parts)]
 
     async def _take(self, reading: Reading) -> None:
-        self._lease.require()
-        handed = await hand_over(self._intake, self._book.name, reading, place=place_of(self._archive or ""))
+        handed = await hand_over(self._intake, self._book, reading, place=place_of(self._archive or ""))
         await self._book.took(handed.total, new=handed.new)
         if handed.troubles:
             await self._book.troubled(handed.troubles)
@@ -150,4 +154,4 @@ def backfill_query(kind: str) -> Callable[[datetime], str] | None:
 def _gone(reference: Reference) -> Trouble:
     sentence = "a message that the stream lists did not come and is not in the archive either"
     place = f"{reference.sender} {reference.identifier}"
-    return Trouble("message_missed", place, sentence, "ask the source for it, and check archive_url")
+    return Trouble("message_missed", place, sentence, "ask the source for it, and set or check archive_url")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.alerts.chain import Chain
 from gateway.alerts.model import Alert, MsgType, Reference
+from gateway.feeds.place import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -45,8 +46,20 @@ class Order(NamedTuple):
 
     def replaced(self, key: AlertKey) -> list[Message]:
         """Return every message that this one replaces, directly or through others, oldest first."""
-        before = self._before(key)
+        before = self._before(key) | {one.key for one in self.siblings(key)}
         return [one for one in self.messages if one.key in before]
+
+    def siblings(self, key: AlertKey) -> list[Message]:
+        """Return the earlier Updates of what this Update is about, for some of the same places.
+
+        Some sources name only the first issue in every message of an event. Updates for other places stand
+        beside each other: they are parts of what was one warning.
+        """
+        own = next((one for one in self.messages if one.key == key), None)
+        if own is None or own.alert.msg_type != MsgType.UPDATE:
+            return []
+        beside = {by.key for at in self._before(key) for by in self.superseded_by(at)}
+        return [one for one in self.messages if one.key in beside and _is_followed(one, own)]
 
     def _before(self, key: AlertKey) -> set[AlertKey]:
         """Return the keys of what a message replaces, directly or through others, here or not."""
@@ -57,15 +70,32 @@ class Order(NamedTuple):
             found |= todo
         return found
 
+    def taken_back(self, key: AlertKey) -> list[Message]:
+        """Return every message that a Cancel ends, oldest first.
+
+        That is what it replaces, and what followed that until the Cancel was sent: some sources name only the
+        first issue in every message of an event.
+        """
+        before = self._before(key)
+        ended, todo = set(before), before
+        while todo:
+            todo = {by.key for at in todo for by in self.superseded_by(at) if by.sent <= key.sent} - ended
+            ended |= todo
+        return [one for one in self.messages if one.key in ended and one.alert.msg_type != MsgType.CANCEL]
+
     def is_over(self, key: AlertKey) -> bool:
-        """Return whether the message is replaced, or a later Cancel takes back what it followed.
+        """Return whether the message is replaced, or a later Cancel or Update is about what it followed.
 
         Some sources name only the first issue in every message of an event.
         """
         if self.superseded_by(key):
             return True
-        cancels = (by for at in self._before(key) for by in self.superseded_by(at))
-        return any(by.msg_type == MsgType.CANCEL and by.key != key and by.sent >= key.sent for by in cancels)
+        beside = [by for at in self._before(key) for by in self.superseded_by(at) if by.key != key]
+        if any(by.msg_type == MsgType.CANCEL and by.sent >= key.sent for by in beside):
+            return True
+        later = {by.key for by in beside}
+        own = [one for one in self.messages if one.key == key]
+        return any(_is_followed(one, by) for one in own for by in self.messages if by.key in later)
 
     def is_held(self, key: AlertKey) -> bool:
         """Return whether messages of this key differ."""
@@ -74,6 +104,16 @@ class Order(NamedTuple):
     def refused(self, key: AlertKey) -> list[AlertKey]:
         """Return what the message claims to replace and may not."""
         return [claim.target for claim in self.chain.refused if claim.by == key]
+
+
+def _is_followed(one: Message, by: Message) -> bool:
+    """Whether of two Updates of one message the second takes the place of the first."""
+    both = (one.alert.msg_type, by.alert.msg_type)
+    return (
+        both == (MsgType.UPDATE, MsgType.UPDATE)
+        and one.alert.sent < by.alert.sent
+        and overlap(one.row.regions, by.row.regions)
+    )
 
 
 def order(rows: Sequence[IncomingRow], delegates: Mapping[str, Collection[str]]) -> Order:

@@ -36,25 +36,27 @@ if TYPE_CHECKING:
 
 MOST_LINKS = 3_000
 """Of one index; more are a trouble and are left out."""
+WHOLE_SECONDS = 900.0
+"""After this a document is fetched even if the source would say that it has not changed."""
 _LONGEST_URL = 2_000
 _NO_CONTENT, _NOT_FOUND, _OK = 204, 404, 200
 _FDSN = frozenset({"fdsn_text", "quakeml", "emsc"})
 
 
 class Poller:
-    """Polls one source; the lease is asked before each fetch and before each item is handed over."""
+    """Polls one source; the lease is asked before each fetch, and before each alert is handed over."""
 
     def __init__(self, book: Book, client: Client, intake: Intake, lease: Lease, clock: Clock) -> None:
         """Poll nothing yet."""
-        self._recheck = Recheck(book, client, intake, lease, clock)
+        self._recheck = Recheck(book, client, intake, clock)
         self._book = book
         self._client = client
         self._intake = intake
         self._lease = lease
         self._clock = clock
-        self._name = book.name
         self._source = book.source
         self._etag = self._last_modified = self._digest = ""
+        self._whole_at = float("-inf")
 
     async def run(self) -> None:
         """Poll until cancelled or the lease is lost; raises what the database raises."""
@@ -66,17 +68,17 @@ class Poller:
 
     async def _first_pause(self) -> float:
         """Return the seconds that are left of the last pause: a restart must not ask more often."""
-        next_at = (await self._book.state()).next_at
-        left = (next_at - self._clock.now()).total_seconds() if next_at else 0.0
+        state, now = await self._book.state(), self._clock.now()
+        if state.next_at is None or (state.polled_at and state.polled_at > now):  # the clock was set back
+            return 0.0
+        left = (state.next_at - now).total_seconds()
         return min(max(left, 0.0), max(self._source.interval_seconds, LONGEST_WAIT))
 
     async def poll(self) -> float:
         """Poll once; return the seconds to the next poll."""
         self._lease.require()
         try:
-            fetched = await self._client.fetch(
-                self._source.url, etag=self._etag, last_modified=self._last_modified
-            )
+            fetched = await self._fetch()
             reading = await self._read(fetched)
         except (FetchRefused, FeedRefused) as refused:
             return await self._book.failed(refused)
@@ -85,6 +87,17 @@ class Poller:
         until = loop.time() + pause
         await self._fetch_links(until)
         return max(until - loop.time(), 0.0)
+
+    async def _fetch(self) -> Fetched:
+        """Fetch the document, at times the whole of it: some servers say for ever that it is the same."""
+        now = self._clock.monotonic()
+        if now - self._whole_at < WHOLE_SECONDS:
+            return await self._client.fetch(
+                self._source.url, etag=self._etag, last_modified=self._last_modified
+            )
+        fetched = await self._client.fetch(self._source.url)
+        self._whole_at = now
+        return fetched
 
     async def _read(self, fetched: Fetched) -> Reading | None:
         """Return what the document holds; None where it is the one that was read last."""
@@ -106,8 +119,7 @@ class Poller:
         return fetched.status == _NO_CONTENT or (fetched.status == _NOT_FOUND and asked)
 
     async def _take(self, fetched: Fetched, reading: Reading) -> float:
-        self._lease.require()
-        handed = await hand_over(self._intake, self._name, reading)
+        handed = await hand_over(self._intake, self._book, reading)
         links, refused = self._allowed(reading.links)
         noted = [*troubles(reading.findings, ""), *handed.troubles, *refused]
         pause = await self._book.good(fetched, reading, links, noted)
@@ -164,11 +176,10 @@ class Poller:
 
     async def _take_linked(self, link: LinkRow, reading: Reading) -> None:
         """Hand over what a link leads to; its name in the index is its address."""
-        self._lease.require()
         # A list inside is complete for that document, not for the source.
         place = place_of(link.url)
         whole = replace(reading, listed=None)
-        handed = await hand_over(self._intake, self._name, whole, name=link.url, place=place)
+        handed = await hand_over(self._intake, self._book, whole, name=link.url, place=place)
         if handed.troubles:
             await self._book.link_failed(link, handed.troubles[0])
         else:

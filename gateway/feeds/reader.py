@@ -22,7 +22,7 @@ from gateway.feeds.fetch.refused import FetchRefused
 from gateway.feeds.lease import Lease, LeaseLost
 from gateway.feeds.poller import Poller
 from gateway.feeds.stream import Stream
-from gateway.store.database import heed
+from gateway.store.database import AWAY, heed
 from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ STREAMS = frozenset({"ws", "wss", "tcp"})
 _AGAIN = 5.0
 """Seconds until a source is tried again that failed in a way of our own."""
 _SETTLE_EVERY = 30.0
-_NOT_NOTED: tuple[type[Exception], ...] = (LeaseLost, *DATABASE_FAULTS)
+_FAULTS = (*DATABASE_FAULTS, *AWAY)
+"""Of the database; the driver has one that is no error of the database's own."""
+_NOT_NOTED: tuple[type[Exception], ...] = (LeaseLost, *_FAULTS)
 _LEFT_UNDONE = timedelta(seconds=60)
 
 
@@ -72,7 +74,7 @@ class Reader:
             heed()
             try:
                 held = await self.lease.take()
-            except DATABASE_FAULTS as error:
+            except _FAULTS as error:
                 log.warning("lease cannot be asked for", error=type(error).__name__)
                 held = False
             if held:
@@ -97,18 +99,19 @@ class Reader:
         """Read one source for as long as the lease is ours."""
         book = Book(self._database, self._clock, self.lease, name, source)
         while True:
-            heed()
             try:
                 await self._read(book)
             except LeaseLost:
                 return
             except FetchRefused as refused:  # its client could not even be made
                 await self._note(book, refused)
-            except DATABASE_FAULTS as error:
+            except _FAULTS as error:
                 log.warning("source waits for the database", source=name, error=type(error).__name__)
             except Exception:
                 log.exception("source failed", source=name, alarm=True)
+                heed()  # a cancellation that was hidden must not wait for an interval
                 await asyncio.sleep(source.interval_seconds)
+            heed()
             await asyncio.sleep(_AGAIN)
 
     async def _note(self, book: Book, refused: FetchRefused) -> None:
@@ -129,7 +132,7 @@ class Reader:
             heed()
             try:
                 await self._intake.settle(self._clock.now() - _LEFT_UNDONE)
-            except DATABASE_FAULTS as error:
+            except _FAULTS as error:
                 log.warning("intake waits for the database", error=type(error).__name__)
             except Exception:
                 log.exception("intake failed", alarm=True)

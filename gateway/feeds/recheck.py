@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gateway.feeds.book import Book
     from gateway.feeds.fetch.client import Client, Fetched
     from gateway.feeds.intake import Intake
-    from gateway.feeds.lease import Lease
 
 STANDS = timedelta(days=1)
 """A warning made longer ago than this is not asked about any more."""
@@ -31,17 +30,18 @@ AGAIN_SECONDS = 300.0
 """The same event is not asked about more often."""
 MOST = 10
 """Events that are asked about after one poll."""
+LONGEST_SECONDS = 10.0
+"""After this no further one is asked about."""
 
 
 class Recheck:
     """Asks about what one source no longer lists."""
 
-    def __init__(self, book: Book, client: Client, intake: Intake, lease: Lease, clock: Clock) -> None:
+    def __init__(self, book: Book, client: Client, intake: Intake, clock: Clock) -> None:
         """Ask nothing yet."""
         self._book = book
         self._client = client
         self._intake = intake
-        self._lease = lease
         self._clock = clock
         self._asked: dict[str, float] = {}
 
@@ -54,22 +54,27 @@ class Recheck:
         listed = {name for one in reading.solutions for name in one.ids}
         due = [name for name in standing if name not in listed and self._is_due(name, at)]
         for name in due[:MOST]:
+            # The list itself must not wait for a query that hangs; the others come after the next poll.
+            if self._clock.monotonic() - at > LONGEST_SECONDS:
+                return
             self._asked[name] = at
-            await self._ask(name, source.archive_url)
+            if not await self._ask(name, source.archive_url):
+                return
 
     def _is_due(self, name: str, at: float) -> bool:
         return at - self._asked.get(name, -AGAIN_SECONDS) >= AGAIN_SECONDS
 
-    async def _ask(self, name: str, archive: str) -> None:
+    async def _ask(self, name: str, archive: str) -> bool:
+        """Ask about one event; return whether there was an answer."""
         try:
             url = str(URL(archive).update_query(eventid=name, format="geojson"))
             found = await self._found(name, await self._client.fetch(url))
         except (FetchRefused, FeedRefused) as refused:
             await self._book.troubled([trouble(refused, place_of(archive))])
-            return
-        self._lease.require()
-        handed = await hand_over(self._intake, self._book.name, found)
+            return False
+        handed = await hand_over(self._intake, self._book, found)
         await self._book.took(handed.total, new=handed.new)
+        return True
 
     async def _found(self, name: str, fetched: Fetched) -> Reading:
         adapter = self._book.source.adapter

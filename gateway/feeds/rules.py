@@ -6,16 +6,20 @@ may act on is stored, and nothing here ever makes more of a message than its rul
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.alerts.hazards import Level, level_of
 from gateway.alerts.model import MsgType, Scope, Severity, Status
+from gateway.audience.codes import CODE_LISTS, CodeRefused, list_key, parse_code
 from gateway.feeds.drill_words import drill_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from gateway.alerts.findings import Finding
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 SEVERITIES = (Severity.EXTREME, Severity.SEVERE, Severity.MODERATE, Severity.MINOR, Severity.UNKNOWN)
 """From the gravest."""
+
+
+_SEPARATORS = re.compile(r"[,，;；\s]+")
 
 
 class Decision(NamedTuple):
@@ -55,6 +62,8 @@ class Case:
         superseded: Whether an Update or Cancel of it was here before it.
         differs: Whether another message of the same key says something else.
         refused: Whether it claims to replace messages that it may not.
+        counts: Whether its word counts against other messages of its sender.
+        follows_drill: Whether it would be sent by rule and replaces a message that speaks of a test or drill.
     """
 
     alert: Alert
@@ -70,6 +79,8 @@ class Case:
     superseded: bool
     differs: bool
     refused: bool
+    counts: bool
+    follows_drill: bool
 
 
 def judge(case: Case) -> Decision:
@@ -117,23 +128,28 @@ def _signed(case: Case) -> Decision | None:
 
 
 def _unauthorised(case: Case) -> Decision | None:
-    if not case.refused:
+    is_strange = not case.counts and case.alert.msg_type != MsgType.ALERT
+    if not (case.refused or is_strange):
         return None
     return Decision(
         "held",
-        f"this {case.alert.msg_type} is about a message that its sender may not change: name a delegate in "
-        f"the rule of the source, or do it at the desk",
+        f"this {case.alert.msg_type} is about a message that its sender may not change: name a sender or "
+        f"delegate in the rule of the source, or do it at the desk",
         alarm="foreign_sender",
     )
 
 
 def _foreign(case: Case) -> Decision | None:
-    senders = case.rule.senders
-    if not senders or case.alert.sender in senders or case.alert.sender in case.rule.delegates:
+    if speaks_for(case.rule, case.alert.sender):
         return None
     return Decision(
         "held", f"its sender {case.alert.sender} is none that this source speaks for", alarm="foreign_sender"
     )
+
+
+def speaks_for(rule: RuleSettings, sender: str) -> bool:
+    """Whether a rule lets its source speak for a CAP sender; one that names none speaks for all."""
+    return not rule.senders or sender in rule.senders or sender in rule.delegates
 
 
 def _replaced(case: Case) -> Decision | None:
@@ -145,9 +161,10 @@ def _replaced(case: Case) -> Decision | None:
 def _out_of_time(case: Case) -> Decision | None:
     alert, now = case.alert, case.now
     if alert.sent > now + timedelta(minutes=case.rule.future_minutes):
-        return Decision("stored", "it was sent in the future: one of the two clocks is wrong")
-    ends = [info.expires for info in alert.infos if info.expires is not None]
-    if ends and max(ends) <= now:
+        alarm = "sent_in_future" if case.place.codes else ""
+        return Decision("stored", "it was sent in the future: one of the two clocks is wrong", alarm=alarm)
+    ends = [info.expires for info in alert.infos]
+    if ends and all(end is not None and end <= now for end in ends):
         return Decision("stored", "it has expired")
     if now - alert.sent > case.rule.max_age:
         return Decision("stored", "it is older than its source's rule takes")
@@ -157,6 +174,8 @@ def _out_of_time(case: Case) -> Decision | None:
 def _doubtful(case: Case) -> Decision | None:
     if field := drill_words(case.alert):
         return Decision("held", f"it claims to be real and speaks of a test or drill ({field})")
+    if case.follows_drill:
+        return Decision("held", "it updates a message that claims to be real and speaks of a test or drill")
     serious = next((one for one in case.findings if one.severity == "error"), None)
     if serious is not None:
         return Decision("held", f"{serious.path}: {serious.message}")
@@ -193,17 +212,39 @@ def _slight(case: Case) -> Decision | None:
 
 def _beyond(case: Case) -> Decision | None:
     """Hold what goes beyond what the rule allows its source to warn of."""
-    rule = case.rule
-    if rule.regions and (strange := [c for c in case.place.codes if not c.startswith(tuple(rule.regions))]):
-        return Decision("held", f"it reaches region {strange[0]}, which this source may not warn")
-    hazard = hazard_key(case.alert, case.hazards)
-    if rule.hazards and hazard not in rule.hazards:
-        return Decision("held", f"it warns of {hazard or 'something unknown'}, which this source may not")
-    found = level_of(case.alert, case.hazards)
+    why = beyond(case.rule, case.alert, case.place.codes, case.hazards)
+    return Decision("held", why) if why else None
+
+
+def beyond(rule: RuleSettings, alert: Alert, codes: Sequence[str], hazards: Hazards) -> str:
+    """Return why an alert for these regions goes beyond a rule, as a sentence; empty: it does not."""
+    if rule.regions and (strange := [code for code in codes if not code.startswith(tuple(rule.regions))]):
+        return f"it reaches region {strange[0]}, which this source may not warn"
+    if wide := next((code for code in _codes_above(alert, rule.regions)), None):
+        return f"its area {wide} is wider than the regions that this source may warn"
+    named = _hazard_keys(alert, hazards)
+    if rule.hazards and (not named or not {*named} <= {*rule.hazards}):
+        other = next((key for key in named if key not in rule.hazards), "something unknown")
+        return f"it warns of {other}, which this source may not"
+    found = level_of(alert, hazards)
     highest = Level(rule.highest_level)
     if found and found.level and found.level.rank < highest.rank:
-        return Decision("held", f"it is {found.level}, graver than this source may warn ({highest})")
-    return None
+        return f"it is {found.level}, graver than this source may warn ({highest})"
+    return ""
+
+
+def _codes_above(alert: Alert, regions: Sequence[str]) -> Iterator[str]:
+    """Yield the division codes of an alert that hold more than one of these regions.
+
+    Here a province is as much of it as there is in this gateway: for a county's, everybody.
+    """
+    pairs = (pair for info in alert.infos for area in info.areas for pair in area.geocodes)
+    texts = (_SEPARATORS.split(pair.value) for pair in pairs if list_key(pair.value_name) in CODE_LISTS)
+    for text in chain.from_iterable(texts):
+        with suppress(CodeRefused):
+            prefix = parse_code(text).prefix
+            if any(region != prefix and region.startswith(prefix) for region in regions):
+                yield text
 
 
 CHECKS: tuple[Callable[[Case], Decision | None], ...] = (
@@ -212,8 +253,8 @@ CHECKS: tuple[Callable[[Case], Decision | None], ...] = (
     _signed,
     _unauthorised,
     _foreign,
-    _replaced,
     _cancels,  # before its age and words are looked at: taking back must not wait
+    _replaced,
     _out_of_time,
     _doubtful,
     _not_in_force,
@@ -234,5 +275,9 @@ def _by_action(case: Case) -> Decision:
 
 def hazard_key(alert: Alert, hazards: Hazards) -> str:
     """Return the key of the first hazard that the alert names and the table knows; empty for none."""
+    return next(iter(_hazard_keys(alert, hazards)), "")
+
+
+def _hazard_keys(alert: Alert, hazards: Hazards) -> list[str]:
     found = (hazards.hazard_of(info) for info in alert.infos)
-    return next((hit.hazard.key for hit in found if hit), "")
+    return [hit.hazard.key for hit in found if hit]

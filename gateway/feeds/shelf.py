@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from gateway.alerts.model import Alert, Area, Polygon
     from gateway.feeds.contract import Item
 
+MOST = 3000
+"""Alerts of one document; the largest feeds of whole countries have half as many."""
 ROOM = 40 * 1024 * 1024
 """Bytes of memory for all alerts of a document, by the estimate below."""
 _PER_ALERT = 6000
@@ -36,10 +38,13 @@ class Shelf:
         """Take an alert, if there is one.
 
         Raises:
-            FeedRefused: The alerts together would need more memory than one document may have.
+            FeedRefused: The alerts are more than :data:`MOST`, or together would need more memory than one
+                document may have.
         """
         if item is None:
             return
+        if len(self._items) == MOST:
+            raise FeedRefused("feed_too_large", f"the document has more than {MOST} alerts")
         self._spend(_weight(item))
         self._items.append(dataclasses.replace(item, alert=self._shared(item.alert)))
 
@@ -66,6 +71,6 @@ class Shelf:
 
 
 def _weight(item: Item) -> int:
-    """Estimate the memory of an alert without its shapes."""
-    elements = item.original.count(b"</")
+    """Estimate the memory of an alert without its shapes, out of the elements or fields of its original."""
+    elements = item.original.count(b"</") or item.original.count(b'":')
     return _PER_ALERT + _PER_INFO * len(item.alert.infos) + _PER_ELEMENT * elements + 2 * len(item.original)

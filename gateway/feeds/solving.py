@@ -35,6 +35,10 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 EARTHQUAKE = "earthquake"
 
+MOST_EVENTS = 20_000
+"""Events of one document: as many as an answer of FDSN event services has at the most."""
+LARGEST_TOGETHER = 10 * 1024 * 1024
+"""Bytes of what is kept of all events of a document."""
 _LONGEST_NAME = 255
 _LONGEST_TEXT = 200
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,100})?|\.[0-9]{1,100})(?:[eE][+-]?[0-9]{1,3})?")
@@ -290,14 +294,24 @@ def _event_type(entry: Entry, value: object) -> str:
 
 
 def collect(kind: str, entries: Iterable[tuple[Entry, Callable[[Entry], Solution]]]) -> Reading:
-    """Return what the entries of a document hold; those that cannot be used are findings."""
+    """Return what the entries of a document hold; those that cannot be used are findings.
+
+    Raises:
+        FeedRefused: There are more than :data:`MOST_EVENTS`, or more than :data:`LARGEST_TOGETHER` of them.
+    """
     reading = Reading(kind)
     refused = Noted()
-    for entry, read in entries:
+    left = LARGEST_TOGETHER
+    for at, (entry, read) in enumerate(entries):
+        if at == MOST_EVENTS or left < 0:
+            raise FeedRefused("feed_too_large", "the document has more events, or larger ones, than are read")
         try:
-            reading.solutions.append(read(entry))
+            solution = read(entry)
         except EntryRefused as reason:
             refused.add(reason.code, entry.path, reason.message)
+            continue
+        reading.solutions.append(solution)
+        left -= len(solution.original)
     reading.findings.extend(refused.all())
     return reading
 

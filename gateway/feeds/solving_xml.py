@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MODES: dict[str, Review] = {"manual": "reviewed", "automatic": "automatic"}
 _LOOKED_AT = frozenset({"confirmed", "reviewed", "final"})
 _STATUSES = _LOOKED_AT | {"preliminary", "rejected", "reported"}
+MOST_PARTS = 500
+"""Origins, and magnitudes, of one event."""
 WITHDRAWN_TYPE = "not existing"
 SKIPPED_TYPE = "not reported"
 _OTHER_TYPES = frozenset(
@@ -96,8 +98,11 @@ def read_event(entry: Entry, parts: Parts, *, ids: Sequence[str], original: byte
     """Return the solution of one event: its preferred origin and magnitude.
 
     Raises:
-        EntryRefused: The agency does not report the event, or it has no place or time.
+        EntryRefused: The agency does not report the event, or it has no place or time, or more than
+            :data:`MOST_PARTS` to choose from.
     """
+    if max(len(parts.origins), len(parts.magnitudes)) > MOST_PARTS:
+        raise EntryRefused("item_malformed", f"the event has more than {MOST_PARTS} origins or magnitudes")
     kind = text(parts.event, "type").lower().replace("_", " ")
     if kind == SKIPPED_TYPE:
         raise EntryRefused("not_an_earthquake", "the agency does not report this event; it was left out")
@@ -126,10 +131,20 @@ def read_event(entry: Entry, parts: Parts, *, ids: Sequence[str], original: byte
 
 def _origin(entry: Entry, parts: Parts) -> etree._Element | None:
     wanted = text(parts.event, "preferredOriginID")
-    origin = _choose(entry, "preferredOriginID", parts.origins, wanted)
+    named = [one for one in parts.origins if wanted and public_id(one) == wanted]
+    origin = _choose(entry, "preferredOriginID", named or _hypocentres(parts), wanted)
     if origin is not None and not _has_wgs84(origin):
         entry.note("datum_not_wgs84", "origin")
     return origin
+
+
+def _hypocentres(parts: Parts) -> list[etree._Element]:
+    """Return the origins without the centroids of moment tensors, which say where most of the energy was."""
+    tensors = [
+        one for mechanism in kids(parts.event, "focalMechanism") for one in kids(mechanism, "momentTensor")
+    ]
+    centroids = {text(one, "derivedOriginID") for one in tensors}
+    return [one for one in parts.origins if public_id(one) not in centroids] or parts.origins
 
 
 def _magnitude(entry: Entry, parts: Parts, origin: etree._Element | None) -> etree._Element | None:
@@ -241,10 +256,10 @@ def alone(parameters: etree._Element, elements: Sequence[etree._Element]) -> byt
     return bytes(etree.tostring(root, encoding="utf-8"))
 
 
-def alone_in(root: etree._Element, event: etree._Element) -> bytes:
-    """Return the document with one of its events only."""
+def alone_in(root: etree._Element, head: Sequence[etree._Element], event: etree._Element) -> bytes:
+    """Return a document that holds one event only, behind the elements of ``head``."""
     copy = etree.Element(root.tag, attrib=dict(root.attrib), nsmap=root.nsmap)
-    copy.extend(deepcopy(one) for one in root if one is event or local(one) != local(event))
+    copy.extend(deepcopy(one) for one in (*head, event))
     return bytes(etree.tostring(copy, encoding="utf-8"))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.alerts.model import Alert, MsgType
+from gateway.feeds.order import order
 from gateway.store import alarms, incoming
 
 if TYPE_CHECKING:
@@ -12,12 +14,30 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from gateway.feeds.order import Message, Order
+    from gateway.feeds.origins import Origins
     from gateway.store.incoming import IncomingRow
 
 WAITING = ("inbox", "held")
 """States of messages that led to nothing yet."""
+UNDER_WAY = ("submit", "release")
+"""Steps that would still be taken with a message."""
 AT_THE_DESK = ("drafted", "submitted", "released")
 """States of messages that led to an alert of ours."""
+
+
+async def order_around(
+    connection: AsyncConnection, row: IncomingRow, origins: Origins, *, hold: bool = False
+) -> tuple[Order, bool]:
+    """Return a message in order with those it is tied to, and whether its word counts against them.
+
+    ``hold`` says whether they all stay as they are until the transaction ends.
+    """
+    senders = origins.around(Alert.model_validate(row.content))
+    found = await incoming.related(connection, row, senders, hold=hold)
+    rows = [row if one.id == row.id else one for one in found]
+    counting = {one.id for one in origins.counting(rows)}
+    ordered = order([one for one in rows if one.id in counting or one.id == row.id], origins.delegates(rows))
+    return ordered, row.id in counting
 
 
 async def keep_order(
@@ -30,13 +50,15 @@ async def keep_order(
     """
     touched = []
     own = row.key
+    is_cancel = row.msg_type == MsgType.CANCEL
+    ended = {one.key for one in (ordered.taken_back(own) if is_cancel else ordered.siblings(own))}
     for one in ordered.messages:
         if one.row.id == row.id:
             continue
         if one.key == own and ordered.is_held(own):
             await _question(connection, one.row, now)
             touched.append(one.row.id)
-        elif any(by.key == own for by in ordered.superseded_by(one.key)):
+        elif one.key in ended or any(by.key == own for by in ordered.superseded_by(one.key)):
             touched += await _replace(connection, one, row, now)
     if any(own in keys for keys in ordered.chain.reused):
         await alarms.sound(
@@ -61,7 +83,10 @@ async def _replace(connection: AsyncConnection, one: Message, row: IncomingRow, 
         await incoming.change(
             connection, one.row.id, state="superseded", reason=reason, todo=None, changed_at=now
         )
-    elif one.row.state in AT_THE_DESK and row.todo is None:
+    elif one.row.todo in UNDER_WAY:
+        # What is on its way to the public stops here; the steps of the one that came do the rest.
+        await incoming.change(connection, one.row.id, todo=None, changed_at=now)
+    if one.row.state in AT_THE_DESK and row.todo is None:
         await alarms.sound(
             connection,
             f"incoming {row.id}",

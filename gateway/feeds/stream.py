@@ -22,6 +22,8 @@ from gateway.feeds.taking import hand_over, host_of, read, trouble, troubles
 from gateway.store.database import heed
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gateway.clock import Clock
     from gateway.feeds.book import Book
     from gateway.feeds.contract import Reading
@@ -48,8 +50,9 @@ class Stream:
         self._clock = clock
         self._source = book.source
         self._adapter = book.source.adapter
-        self._mender = Mender(book, client, intake, lease, clock)
+        self._mender = Mender(book, client, intake, clock)
         self._noted: dict[tuple[str, bool], float] = {}
+        self._certificates: dict[str, datetime | None] = {}
 
     async def run(self) -> None:
         """Read every host until cancelled or the lease is lost; raises what the database raises."""
@@ -86,7 +89,9 @@ class Stream:
         """Read one connection to its end, which is FetchRefused."""
         heard_at = (await self._book.state()).heartbeat_at
         async with open_wire(self._client, url, self._adapter) as wire:
-            await self._book.connected(host, wire.certificate_until)
+            self._certificates[host] = wire.certificate_until
+            ends = (end for end in self._certificates.values() if end)
+            await self._book.connected(host, min(ends, default=None))
             self._mender.since(heard_at)
             loop = asyncio.get_running_loop()
             alive_until = loop.time() + self._source.idle_seconds
@@ -117,8 +122,7 @@ class Stream:
             await self._take(reading, host)
 
     async def _take(self, reading: Reading, host: str) -> None:
-        self._lease.require()
-        handed = await hand_over(self._intake, self._book.name, reading, place=host)
+        handed = await hand_over(self._intake, self._book, reading, place=host)
         await self._book.took(handed.total, new=handed.new)
         await self._note(host, document=True)
         if noted := [*troubles(reading.findings, host), *handed.troubles]:

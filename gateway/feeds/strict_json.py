@@ -12,6 +12,12 @@ import re
 from typing import Any, NoReturn
 
 DEEPEST = 64
+ROOM = 32 * 1024 * 1024
+"""Bytes of memory that a value may take, by the estimate below."""
+_PER_CONTAINER = {"{": 230, "[": 100}
+_PER_TEXT = 60
+_PER_COMMA = 32
+"""Bytes of an object or array, of a text without its letters, and of a number with its place."""
 _LONGEST_NUMBER = 40
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -35,13 +41,13 @@ def read_json(data: bytes, *, deepest: int = DEEPEST) -> Any:  # noqa: ANN401 - 
 
     Raises:
         JsonRefused: It is no JSON, names a key twice, holds NaN, an infinite number or half a character,
-            or is nested too deep.
+            is nested too deep, or would need more memory than :data:`ROOM`.
     """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise JsonRefused("json_malformed", f"the JSON is not UTF-8 (at byte {error.start})") from None
-    _check_depth(text, deepest)
+    _check_outline(text, deepest)
     try:
         value = json.loads(
             text,
@@ -59,20 +65,28 @@ def read_json(data: bytes, *, deepest: int = DEEPEST) -> Any:  # noqa: ANN401 - 
     return value
 
 
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
+# Possessive: what can be given back is kept for each letter, which for 5 MB is half a gigabyte.
+_OUTLINE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
-def _check_depth(text: str, deepest: int) -> None:
-    """Refuse what is nested too deep before the recursive parser sees it."""
-    depth = 0
-    for match in _BRACKETS.finditer(text):
-        first = match[0][0]
-        if first in "[{":
+def _check_outline(text: str, deepest: int) -> None:
+    """Refuse what is nested too deep, or has too many parts, before the recursive parser sees it."""
+    # The names of fields come again and again and are kept once.
+    fields = text.count('":') + text.count('" :')
+    depth, left = 0, ROOM + _PER_TEXT * fields - _PER_COMMA * text.count(",")
+    for match in _OUTLINE.finditer(text):
+        first = text[match.start()]
+        if first in _PER_CONTAINER:
             depth += 1
-            if depth > deepest:
-                raise JsonRefused("json_too_deep", f"the JSON is nested more than {deepest} deep")
+            left -= _PER_CONTAINER[first]
         elif first in "]}":
             depth -= 1
+        else:
+            left -= _PER_TEXT
+        if depth > deepest:
+            raise JsonRefused("json_too_deep", f"the JSON is nested more than {deepest} deep")
+        if left < 0:
+            raise JsonRefused("feed_too_large", "the JSON has more values than are read")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

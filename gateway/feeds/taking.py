@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gateway.alerts.findings import Finding
+    from gateway.feeds.book import Book
     from gateway.feeds.contract import Adapter, Reading
     from gateway.feeds.intake import Intake
 
@@ -94,13 +95,15 @@ class Handed(NamedTuple):
 
 
 async def hand_over(
-    intake: Intake, source: str, reading: Reading, *, name: str = "", place: str = ""
+    intake: Intake, book: Book, reading: Reading, *, name: str = "", place: str = ""
 ) -> Handed:
     """Hand a reading to the intake, each alert by itself; raises what the database raises.
 
+    The lease is asked before each, since a long document may outlive it; raises LeaseLost.
+
     Args:
         intake: takes it.
-        source: name of the source.
+        book: of the source.
         reading: what was read.
         name: what the source's complete list calls it.
         place: where it was read, for people.
@@ -108,12 +111,13 @@ async def hand_over(
     new = bool(reading.solutions)
     failed: list[Trouble] = []
     for where, part in _parts(reading):
+        book.lease.require()
         try:
-            taken = await intake.take_reading(source, part, name)
+            taken = await intake.take_reading(book.name, part, name)
         except Exception as error:
             if not _is_of_no_use(error):
                 raise
-            log.exception("intake fails over an alert", source=source, error=type(error).__name__)
+            log.exception("intake fails over an alert", source=book.name, error=type(error).__name__)
             words = "the program fails over an alert and leaves it out"
             failed.append(Trouble("item_failed", f"{place} {where}".strip(), words, f"report it; {_LOOK}"))
         else:
@@ -155,9 +159,10 @@ def place_of(url: str) -> str:
     """Return an address as it may be shown: without its query, which may hold a token."""
     try:
         parsed = URL(url)
+        host = parsed.host or ""  # fails where the punycode is none
     except ValueError:
         return "an address that is no URL"
-    return f"{parsed.host or ''}{parsed.path}"
+    return f"{host}{parsed.path}"
 
 
 def host_of(url: str) -> str:

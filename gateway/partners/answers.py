@@ -71,7 +71,7 @@ class PushedAlert(Answer):
     expires: datetime | None
     state: str
     """`inbox`, `held`, `quarantined`, `stored`, `superseded`, `drafted`, `submitted`, `released`,
-    `taken_back` or `dismissed`."""
+    `taken_back` or `dismissed`; or `repeated`, where another source had brought it."""
     reason: str
     """Why, in a sentence."""
     first: bool
@@ -105,7 +105,7 @@ class Checked(Answer):
 
     key: KeyAnswer
     state: str
-    """The state that it would get, or what would be done: `draft`, `submit` or `release`."""
+    """The state that it would get, or what would be done: `draft`, `submit`, `release` or `cancel`."""
     reason: str
     findings: list[FindingAnswer]
 

@@ -21,6 +21,7 @@ from gateway.clock import SYSTEM
 from gateway.ops.keys import kept_key
 from gateway.store import audit
 from gateway.store import partners as store
+from gateway.store.desk import hold_name
 from gateway.webhook_signature import PREFIX
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ async def add(
         raise KeyRefused("the key would have expired already: give a later --expires")
     made = make(server_key)
     async with database.begin() as connection:
-        await store.hold_partner(connection, partner)
+        await hold_name(connection, f"partner {partner}")
         if await store.live_keys(connection, partner, now) >= MOST_LIVE:
             raise KeyRefused(f"{partner} has {MOST_LIVE} live keys already: revoke one of them first")
         secret_digest = hashlib.sha256(signing_secret(server_key, made.prefix)).hexdigest()

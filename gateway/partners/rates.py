@@ -96,8 +96,10 @@ class Rates:
         return int(count)
 
     def _by_ourselves(self, key: str, window: int, cost: int) -> int:
-        if window != self._window or len(self._alone) >= _MOST_NAMES:
+        if window != self._window:
             self._window, self._alone = window, {}
+        if len(self._alone) >= _MOST_NAMES:  # strangers have many addresses; what keys have spent stays
+            self._alone = {name: count for name, count in self._alone.items() if ":failures:" not in name}
         self._alone[key] = self._alone.get(key, 0) + cost
         return self._alone[key]
 

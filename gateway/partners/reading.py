@@ -31,7 +31,7 @@ LARGEST = 1 << 20
 """Bytes of a body."""
 
 _DEEPEST = 16
-_ENCODING = re.compile(r"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
+_ENCODING = re.compile(r"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([^"']*)""")
 
 
 class Pushed(NamedTuple):

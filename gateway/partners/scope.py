@@ -1,7 +1,7 @@
 """Whether an alert lies within what a key may push. What cannot be proved to lie inside is outside. Pure.
 
 A key without a limit of some kind is not asked for a proof of that kind. An alert that is about
-earlier ones changes them, so those that the partner pushed must lie within the scope as well; a
+earlier ones changes them, so those must lie within the scope as well, whoever brought them; a
 Cancel without an info block says nothing by itself and goes by what it takes back.
 """
 
@@ -31,7 +31,7 @@ _TOUCH = 1e-6
 
 
 class Earlier(NamedTuple):
-    """What an alert is about, of all that the partner pushed."""
+    """What an alert is about, of all that came in, whoever brought it."""
 
     alerts: tuple[Alert, ...] = ()
     complete: bool = True
@@ -55,10 +55,21 @@ def check(
     """
     if not scope.is_narrow:
         return
+    if alert.malformed_references:
+        raise _outside("a reference of it is not sender,identifier,sent, so what it is about is not certain")
     if not alert.infos and not (alert.msg_type == MsgType.CANCEL and earlier.alerts and earlier.complete):
-        raise _outside("it has no info block: only the Cancel of alerts that you pushed goes without one")
+        raise _outside("it has no info block: only the Cancel of alerts that came in goes without one")
     border = shapely.union_all(outlines) if outlines else None
-    for info in (info for one in (alert, *earlier.alerts) for info in one.infos):
+    _check_one(scope, alert, hazards, border)
+    try:
+        for one in earlier.alerts:
+            _check_one(scope, one, hazards, border)
+    except PartnerRefused:  # it may be another's, of which nothing is told
+        raise _outside("it is about an alert that is outside of it") from None
+
+
+def _check_one(scope: Scope, alert: Alert, hazards: Hazards, border: shapely.Geometry | None) -> None:
+    for info in alert.infos:
         _check_level(scope, info, hazards)
         _check_hazard(scope, info, hazards)
         _check_areas(scope, info.areas, border)

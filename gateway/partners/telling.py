@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from channels.base import Proof
 from gateway.coverage import coverage
@@ -82,10 +82,47 @@ async def _find(connection: AsyncConnection, partner: str, incoming_id: int) -> 
     return row
 
 
+REPEATED = "repeated"
+"""What a partner is told of the state of an alert that another source had brought."""
+_SENTENCES = {
+    "drafted": "it is drafted at the desk",
+    "submitted": "it waits for approval at the desk",
+    "released": "it was sent",
+    "taken_back": "it was sent and taken back",
+    "superseded": "another message took its place",
+    "quarantined": "another message of the same sender, identifier and time says something else",
+    "dismissed": "the desk laid it aside",
+}
+"""What is told instead of the desk's own reason, which may name persons and other sources."""
+
+
+class Standing(NamedTuple):
+    """How far an alert got."""
+
+    state: str
+    reason: str
+
+
+def standing(state: str, reason: str, *, first: bool) -> Standing:
+    """Return what a partner is told of a state of the inbox and its reason.
+
+    Args:
+        state: in the inbox.
+        reason: the desk's own.
+        first: whether the alert is the partner's, not one that another source had brought.
+    """
+    if not first:
+        return Standing(REPEATED, "another source had brought it: what became of it is not told")
+    return Standing(state, _SENTENCES.get(state, reason))
+
+
 def _alert(row: Any) -> PushedAlert:  # noqa: ANN401 - a row
+    told = standing(row.state, row.reason, first=row.first)._asdict()
+    if not row.first:
+        told |= {"findings": [], "changed_at": row.pushed_at}
     plain = {name: getattr(row, name) for name in PushedAlert.model_fields if name not in {"key", "alert"}}
     key = KeyAnswer(sender=row.sender, identifier=row.identifier, sent=row.sent)
-    return PushedAlert(**plain, key=key, alert=_ours(row))
+    return PushedAlert(**plain | told, key=key, alert=_ours(row))
 
 
 def _ours(row: Any) -> OurAlert | None:  # noqa: ANN401 - a row

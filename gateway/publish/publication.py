@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -30,9 +30,10 @@ from gateway.store import alarms
 from gateway.store import publish as store
 from gateway.store.database import heed
 from gateway.store.faults import DATABASE_FAULTS
+from gateway.store.releases import Heard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cryptography import x509
 
@@ -106,9 +107,13 @@ def beginning(code: str) -> str:
 
 
 def prepare(xml: bytes, signer: Signer | None) -> bytes:
-    """Return a released message as it goes out: without embedded content, with our signature alone."""
+    """Return a released message as it goes out: with our signature alone.
+
+    Embedded content stays here, and so do elements foreign to CAP: nobody at the desk sees them, they may be
+    private, and a signature among them would spoil ours.
+    """
     alert = parse(xml).alert.model_copy(update={"signatures": ()})
-    bare = write(alert, content=False)
+    bare = write(alert, content=False, foreign=False)
     return sign(bare, *signer) if signer else bare
 
 
@@ -145,7 +150,7 @@ class Publisher:
         self._subscribers = subscribers
         self._every = every
         self._clock = clock
-        self._rung = asyncio.Event()
+        self._heard = Heard(database, self._every)
         self._looked: float | None = None
         self._failed: dict[int, _Failures] = {}
         self.published = asyncio.Event()
@@ -154,13 +159,13 @@ class Publisher:
     async def run(self) -> None:
         """Publish until cancelled; outlives the database."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
+            group.create_task(self._heard.run())
             group.create_task(self._forever())
 
     async def _forever(self) -> None:
         while True:
             heed()
-            self._rung.clear()
+            self._heard.event.clear()
             try:
                 await self.publish_due()
                 await self.check_certificate()
@@ -169,31 +174,7 @@ class Publisher:
             except Exception:
                 log.exception("publishing failed", alarm=True)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._rung.wait(), self._every)
-
-    async def _listen(self) -> None:
-        """Hear each release at once; a lost connection is only slower."""
-        while True:
-            heed()
-            with suppress(*DATABASE_FAULTS):
-                async with self._listening() as lost:
-                    await lost.wait()
-            await asyncio.sleep(self._every)
-
-    @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[asyncio.Event]:
-        lost = asyncio.Event()
-        async with self._database.raw() as connection:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener("outbox", self._hear)
-            self._rung.set()
-            try:
-                yield lost
-            finally:
-                await connection.remove_listener("outbox", self._hear)
-
-    def _hear(self, *_: object) -> None:
-        self._rung.set()
+                await asyncio.wait_for(self._heard.event.wait(), self._every)
 
     async def publish_due(self) -> int:
         """Publish everything that is due and return how many.
@@ -248,6 +229,8 @@ class Publisher:
                 return
             before = await store.told_before(connection, row.warning_id)
             notes = {name: "" for name in before if name in self._subscribers} | notes
+            if await store.is_replaced(connection, number):  # it failed, and what followed it went out
+                notes = {}
             ids = [f"msg_{secrets.token_hex(16)}" for _ in notes]
             await store.enqueue(connection, number, notes, ids, now)
             await alarms.clear(connection, f"alert {row.alert_id}", "not_published", now)

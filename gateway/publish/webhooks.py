@@ -219,7 +219,10 @@ class Webhooks:
             held = await store.claim(connection, name, self._clock.now(), self._lease)
         if held is None:
             return False
-        answer = await self._post(target, session, held)
+        if held.published_at + TRIED_FOR < self._clock.now():  # nobody served the target meanwhile
+            answer = Answer(None, f"not sent: it is older than {TRIED_FOR.total_seconds() / 3600:g} hours")
+        else:
+            answer = await self._post(target, session, held)
         result = judge(answer, held, self._clock.now(), random.random())  # noqa: S311 - jitter is no secret
         await self._record(target, held, result)
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, func, or_, select, tuple_, update
+from sqlalchemy import ARRAY, Select, Text, all_, and_, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.alerts.model import AlertKey
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 MOST_RELATED = 500
-"""Messages that are looked at to judge one: a chain that is longer is some mistake of its source."""
+"""Messages that are looked at to judge one, the newest first: a longer chain is a mistake of its source."""
+GOOD_STANDING = ("inbox", "drafted", "submitted", "released")
+"""States of a message that may confirm another one."""
+_SHOWN = [column for column in incoming.c if column.name != "original"] + [literal(b"").label("original")]
+"""What is read where many messages are: the bytes of each may be megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +104,61 @@ async def change(connection: AsyncConnection, incoming_id: int, **values: Any) -
     await connection.execute(update(incoming).where(incoming.c.id == incoming_id).values(**values))
 
 
+async def change_if(
+    connection: AsyncConnection,
+    row: IncomingRow,
+    **values: Any,  # noqa: ANN401 - columns
+) -> bool:
+    """Set columns of a message unless its state or what is to be done was changed since it was read."""
+    as_read = and_(
+        incoming.c.id == row.id,
+        incoming.c.state == row.state,
+        incoming.c.todo.is_not_distinct_from(row.todo),
+    )
+    return bool((await connection.execute(update(incoming).where(as_read).values(**values))).rowcount)
+
+
+async def change_of_alert(connection: AsyncConnection, alert_id: int, **values: Any) -> None:  # noqa: ANN401 - columns
+    """Set columns of the messages that led to an alert of ours."""
+    await connection.execute(update(incoming).where(incoming.c.alert_id == alert_id).values(**values))
+
+
 async def one(connection: AsyncConnection, incoming_id: int) -> IncomingRow | None:
     """Return a message by its number."""
     return await _first(connection, select(incoming).where(incoming.c.id == incoming_id))
 
 
-async def related(connection: AsyncConnection, row: IncomingRow) -> list[IncomingRow]:
-    """Return every message that is tied to this one, itself among them: by key, references or event.
+async def brought_by(connection: AsyncConnection, incoming_id: int, source: str) -> bool:
+    """Return whether a source has brought a message before."""
+    seen = (sightings.c.incoming_id == incoming_id) & (sightings.c.source == source)
+    return (await connection.execute(select(sightings.c.incoming_id).where(seen))).first() is not None
 
-    References are followed both ways until nothing is found any more.
+
+async def related(
+    connection: AsyncConnection, row: IncomingRow, senders: Collection[str], *, hold: bool = False
+) -> list[IncomingRow]:
+    """Return every message of some senders that is tied to this one: by key, references or event.
+
+    References are followed both ways until nothing is found any more. The bytes are left out.
+
+    Args:
+        connection: A transaction.
+        row: The message; it is among those returned.
+        senders: Whose messages count; a flood of a stranger's must not hide them.
+        hold: Whether they stay as they are until the transaction ends.
     """
-    found: dict[int, IncomingRow] = {}
-    frontier = [row]
+    found: dict[int, Any] = {}
+    frontier: list[Any] = [row]
     while frontier and len(found) < MOST_RELATED:
         found |= {one.id: one for one in frontier}
-        near = await _all(connection, _neighbours(frontier).order_by(incoming.c.id).limit(MOST_RELATED))
+        query = _neighbours(frontier).where(incoming.c.sender.in_(senders))
+        near = await connection.execute(query.order_by(incoming.c.id.desc()).limit(MOST_RELATED))
         frontier = [one for one in near if one.id not in found]
-    return sorted(found.values(), key=lambda one: one.id)
+    query = select(*_SHOWN).where(incoming.c.id.in_(found)).order_by(incoming.c.id)
+    return await _all(connection, query.with_for_update(key_share=True) if hold else query)
 
 
-def _neighbours(rows: Sequence[IncomingRow]) -> Select[Any]:
+def _neighbours(rows: Sequence[Any]) -> Select[Any]:
     names = sorted({(row.sender, row.identifier) for row in rows})
     events = sorted({(row.sender, row.event_key) for row in rows if row.event_key})
     refers, ids = incoming_references, [row.id for row in rows]
@@ -135,7 +174,8 @@ def _neighbours(rows: Sequence[IncomingRow]) -> Select[Any]:
     ]
     if events:
         ties.append(tuple_(incoming.c.sender, incoming.c.event_key).in_(events))
-    return select(incoming).where(or_(*ties))
+    columns = incoming.c.id, incoming.c.sender, incoming.c.identifier, incoming.c.event_key
+    return select(*columns).where(or_(*ties))
 
 
 async def released_since(connection: AsyncConnection, source: str, since: datetime) -> int:
@@ -148,10 +188,11 @@ async def waiting_for_agreement(
     connection: AsyncConnection, sources: Collection[str], hazard: str, since: datetime, until: datetime
 ) -> list[IncomingRow]:
     """Return what was drafted or submitted for these sources, of a hazard, sent within a time."""
-    query = select(incoming).where(
+    query = select(*_SHOWN).where(
         incoming.c.source.in_(sources),
         incoming.c.hazard == hazard,
         incoming.c.state.in_(("drafted", "submitted")),
+        incoming.c.todo.is_(None),
         incoming.c.sent.between(since, until),
     )
     return await _all(connection, query.order_by(incoming.c.id))
@@ -162,10 +203,10 @@ async def seen_by(
 ) -> list[IncomingRow]:
     """Return what these sources brought of a hazard, sent within a time and in good standing."""
     theirs = select(sightings.c.incoming_id).where(sightings.c.source.in_(sources))
-    query = select(incoming).where(
+    query = select(*_SHOWN).where(
         incoming.c.id.in_(theirs),
         incoming.c.hazard == hazard,
-        incoming.c.state.in_(("inbox", "drafted", "submitted", "released")),
+        incoming.c.state.in_(GOOD_STANDING),
         incoming.c.sent.between(since, until),
     )
     return await _all(connection, query.order_by(incoming.c.id))
@@ -187,22 +228,24 @@ async def known(connection: AsyncConnection, names: Collection[tuple[str, str]])
 async def vanished(
     connection: AsyncConnection, source: str, listed: Collection[str], at: datetime
 ) -> list[IncomingRow]:
-    """Mark and return what a source no longer lists though it still holds and stands in some work."""
-    gone = (
-        update(sightings)
-        .where(
-            sightings.c.source == source,
-            sightings.c.vanished_at.is_(None),
-            sightings.c.name != "",
-            sightings.c.name.not_in(listed),
-        )
-        .values(vanished_at=at)
-        .returning(sightings.c.incoming_id)
+    """Return what a source no longer lists though it still holds and stands in some work."""
+    gone = select(sightings.c.incoming_id).where(
+        sightings.c.source == source,
+        sightings.c.vanished_at.is_(None),
+        sightings.c.name != "",
+        # One array, since a list may have more names than a statement has parameters.
+        sightings.c.name != all_(literal(list(listed), ARRAY(Text))),
     )
-    ids = list((await connection.execute(gone)).scalars())
     standing = incoming.c.state.in_(("inbox", "held", "drafted", "submitted", "released"))
     holds = incoming.c.expires.is_(None) | (incoming.c.expires > at)
-    return await _all(connection, select(incoming).where(incoming.c.id.in_(ids), standing, holds))
+    query = select(*_SHOWN).where(incoming.c.id.in_(gone), standing, holds)
+    return await _all(connection, query.order_by(incoming.c.id))
+
+
+async def note_vanished(connection: AsyncConnection, incoming_id: int, source: str, at: datetime) -> None:
+    """Note that a message is gone from the list of a source, and that this was acted upon."""
+    seen = (sightings.c.incoming_id == incoming_id) & (sightings.c.source == source)
+    await connection.execute(update(sightings).where(seen).values(vanished_at=at))
 
 
 async def latest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from gateway.store.incoming_tables import incoming
@@ -12,7 +12,7 @@ from gateway.store.partner_tables import partner_keys, partner_nonces, partner_p
 from gateway.store.tables import alerts, counters, releases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime, timedelta
 
     from sqlalchemy import Select
@@ -45,6 +45,16 @@ class KeyRow(NamedTuple):
     last_used_at: datetime | None
 
 
+class Named(NamedTuple):
+    """A message in the inbox that another one is about."""
+
+    source: str
+    sender: str
+    identifier: str
+    content: dict[str, Any]
+    """The alert, as JSON."""
+
+
 class Before(NamedTuple):
     """What an earlier request under the same Idempotency-Key left."""
 
@@ -55,13 +65,6 @@ class Before(NamedTuple):
 
 
 # --- keys ---
-
-
-async def hold_partner(connection: AsyncConnection, partner: str) -> None:
-    """Wait until nobody else makes a key of this partner, to the end of the transaction."""
-    await connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"partner {partner}"}
-    )
 
 
 async def add_key(
@@ -249,19 +252,19 @@ async def pushes(connection: AsyncConnection, partner: str, limit: int, before: 
     return rows
 
 
-async def contents(connection: AsyncConnection, partner: str, key: AlertKey) -> list[dict[str, Any]]:
-    """Return the alerts of that key that a partner pushed, as JSON; several only where they contradict."""
-    asked = (
-        select(incoming.c.content)
-        .join(partner_pushes, partner_pushes.c.incoming_id == incoming.c.id)
-        .where(
-            partner_pushes.c.partner == partner,
-            incoming.c.sender == key.sender,
-            incoming.c.identifier == key.identifier,
-            incoming.c.sent == key.sent,
-        )
-    )
-    return list((await connection.execute(asked)).scalars())
+async def named(connection: AsyncConnection, names: Collection[tuple[str, str]]) -> list[Named]:
+    """Return the messages of these (sender, identifier), whoever brought them."""
+    columns = (incoming.c.source, incoming.c.sender, incoming.c.identifier, incoming.c.content)
+    asked = select(*columns).where(tuple_(incoming.c.sender, incoming.c.identifier).in_(names))
+    return [Named(*row) for row in await connection.execute(asked)]
+
+
+async def source_of(connection: AsyncConnection, key: AlertKey, meaning: str) -> str | None:
+    """Return by whose rule the message of this key that says this is treated; None where none came in."""
+    same = (incoming.c.sender == key.sender) & (incoming.c.identifier == key.identifier)
+    asked = select(incoming.c.source).where(same, incoming.c.sent == key.sent, incoming.c.meaning == meaning)
+    source: str | None = (await connection.execute(asked)).scalar()
+    return source
 
 
 async def deliveries(connection: AsyncConnection, release: int) -> Sequence[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from gateway.store.desk import hold_name
 from gateway.store.publish_tables import publications, webhook_attempts, webhook_deliveries, webhook_targets
 
 if TYPE_CHECKING:
@@ -111,14 +112,23 @@ _PUBLISH = text(
     """
 )
 
-# A later message of a warning takes the place of the earlier ones.
+# A message that was released later takes the place of the earlier ones of its warning, whichever was
+# published first: one that failed is published late.
+_REPLACED = """
+    EXISTS (
+        SELECT FROM publications AS q JOIN releases AS later ON later.alert_id = q.alert_id
+        JOIN releases AS own ON own.alert_id = p.alert_id
+        WHERE q.warning_id = p.warning_id AND later.id > own.id
+    )
+"""
 _INDEX = text(
-    """
+    f"""
     SELECT identifier, published_at, summary FROM publications AS p
-    WHERE expires > :now AND id = (SELECT max(q.id) FROM publications AS q WHERE q.warning_id = p.warning_id)
+    WHERE expires > :now AND NOT {_REPLACED}
     ORDER BY id DESC LIMIT :most
-    """
+    """  # noqa: S608 - nothing from outside
 )
+_IS_REPLACED = text(f"SELECT {_REPLACED} FROM publications AS p WHERE p.id = :id")  # noqa: S608 - likewise
 
 _CHANGED = text(
     """
@@ -132,20 +142,34 @@ _CLAIM = text(
     UPDATE webhook_deliveries AS d
     SET tries = d.tries + 1, lease_until = now() + :lease * interval '1 second', changed_at = :now
     FROM publications AS p
-    WHERE p.id = d.publication_id AND d.id = (
+    WHERE p.id = d.publication_id AND d.state = 'waiting' AND d.id = (
         SELECT w.id FROM webhook_deliveries AS w
         WHERE w.target = :target AND w.state = 'waiting' AND w.next_at <= :now
-          AND (w.lease_until IS NULL OR w.lease_until < now())
           AND NOT EXISTS (
               SELECT FROM webhook_deliveries AS earlier
               WHERE earlier.target = w.target AND earlier.state = 'waiting' AND earlier.id < w.id
-                AND (earlier.tries < :holds OR earlier.lease_until >= now())
+                AND earlier.tries < :holds
+          )
+          AND NOT EXISTS (
+              SELECT FROM webhook_deliveries AS held
+              WHERE held.target = w.target AND held.lease_until >= now()
           )
           AND NOT EXISTS (SELECT FROM webhook_targets AS t WHERE t.name = w.target)
-        ORDER BY w.id LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY w.id LIMIT 1
     )
     RETURNING d.id, d.message_id, d.tries, d.note, p.published_at, p.level, p.identifier, p.sha256, p.xml,
               p.summary
+    """
+)
+
+# Whoever has the later message must not hear the earlier one after it.
+_OVERTAKEN = text(
+    """
+    UPDATE webhook_deliveries AS d
+    SET state = 'given_up', sentence = 'a later message of the warning was taken', changed_at = :now
+    FROM publications AS p, webhook_deliveries AS later JOIN publications AS q ON q.id = later.publication_id
+    WHERE p.id = d.publication_id AND later.id = :id AND q.warning_id = p.warning_id
+      AND d.target = later.target AND d.id < later.id AND d.state = 'waiting'
     """
 )
 
@@ -186,6 +210,11 @@ async def publish(
     values = {"alert": alert_id, "xml": xml, "sha256": sha256, "summary": summary, "now": now}
     number: int | None = (await connection.execute(_PUBLISH, values)).scalar_one_or_none()
     return number
+
+
+async def is_replaced(connection: AsyncConnection, publication: int) -> bool:
+    """Return whether a message that was released later is published already."""
+    return bool((await connection.execute(_IS_REPLACED, {"id": publication})).scalar_one())
 
 
 async def told_before(connection: AsyncConnection, warning_id: int) -> set[str]:
@@ -233,6 +262,7 @@ async def claim(connection: AsyncConnection, target: str, now: datetime, lease: 
 
     Deliveries of a target come in order, one at a time, until one has failed :data:`HOLDS` times.
     """
+    await hold_name(connection, f"webhook {target}")
     asked = {"target": target, "now": now, "lease": lease, "holds": HOLDS}
     row = (await connection.execute(_CLAIM, asked)).first()
     return Claim(*row) if row else None
@@ -246,6 +276,8 @@ async def record(connection: AsyncConnection, held: Claim, result: Result, now: 
         .values(**line, status=result.status, sentence=result.sentence)
         .on_conflict_do_nothing()
     )
+    if result.state == "delivered":
+        await connection.execute(_OVERTAKEN, {"id": held.id, "now": now})
     mine = (webhook_deliveries.c.id == held.id) & (webhook_deliveries.c.state == "waiting")
     if result.state != "delivered":
         mine &= webhook_deliveries.c.tries == held.tries

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, event, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.store.source_tables import source_connections, source_links, source_states, source_troubles
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 TROUBLES_KEPT = 100
 """Of each source."""
@@ -161,6 +161,21 @@ _PRUNE_TROUBLES = text(
 )
 
 
+def bound_idleness(engine: AsyncEngine, seconds: float) -> None:
+    """Have the server end transactions of an engine whose process says nothing for so long.
+
+    A process that is frozen, or on a host that is cut off, would otherwise keep the locks of its transaction
+    for hours, and the next reader would wait for them.
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_bound(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's, adapted
+        cursor = connection.cursor()
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {int(seconds * 1000)}")
+        cursor.close()
+        connection.commit()
+
+
 async def acquire(connection: AsyncConnection, name: str, holder: str, seconds: float) -> int | None:
     """Take a lease that nobody holds; return its token, or None where somebody does."""
     row = await connection.execute(_ACQUIRE, {"name": name, "holder": holder, "seconds": seconds})
@@ -249,8 +264,8 @@ def _bounded(trouble: Trouble) -> Trouble:
 
 
 def _plain(value: str, longest: int) -> str:
-    """Return a text that PostgreSQL can keep."""
-    return value[:longest].replace("\0", "").encode("utf-8", "replace").decode()
+    """Return a text that PostgreSQL can keep and a terminal can show: it may hold what a stranger wrote."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in value[:longest])
 
 
 async def troubles(connection: AsyncConnection, source: str | None = None) -> list[KnownTrouble]:

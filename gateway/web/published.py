@@ -66,7 +66,9 @@ async def document(request: web.Request) -> web.StreamResponse:
         found = await store.served(connection, identifier)
     if found is None:
         return refuse(404)
-    return _answer(request, found.xml, found.sha256, found.published_at, index.CAP_TYPE, FOR_EVER)
+    response = _answer(request, found.xml, found.sha256, index.CAP_TYPE, FOR_EVER, found.published_at)
+    response.last_modified = found.published_at
+    return response
 
 
 async def atom(request: web.Request) -> web.StreamResponse:
@@ -90,25 +92,38 @@ async def _index(request: web.Request, write: _Write, media_type: str) -> web.St
     head = index.Head(own.title, own.author, f"{own.base_url}{request.path}", f"{own.base_url}/", changed)
     body = write(head, entries)
     tag = hashlib.sha256(body).hexdigest()
-    return _answer(request, body, tag, changed or index.BEFORE_ALL, media_type, FOR_A_MOMENT)
-
-
-def _answer(
-    request: web.Request, body: bytes, tag: str, changed: datetime, media_type: str, kept: str
-) -> web.Response:
-    """Answer 304 where the asker has these bytes, else with them."""
-    how = {"Cache-Control": kept, **_OPEN}
-    response = web.Response(status=304, headers=how)
-    if not _has(request, tag, changed):
-        response = web.Response(body=body, headers=how | {"Content-Type": media_type + _ENCODED})
-    response.etag = ETag(tag)
-    response.last_modified = changed
+    response = _answer(request, body, tag, media_type, FOR_A_MOMENT)
+    response.last_modified = changed or index.BEFORE_ALL
     return response
 
 
-def _has(request: web.Request, tag: str, changed: datetime) -> bool:
+def _answer(
+    request: web.Request, body: bytes, tag: str, media_type: str, kept: str, made: datetime | None = None
+) -> web.Response:
+    """Answer 304 where the asker has these bytes, else with them.
+
+    Args:
+        request: of the asker.
+        body: the bytes.
+        tag: names them.
+        media_type: theirs.
+        kept: how long caches keep them.
+        made: when, where they never change. What changes goes by the tag alone: of two changes within a
+            second ``If-Modified-Since`` would hide the second one for good.
+    """
+    how = {"Cache-Control": kept, **_OPEN}
+    response = web.Response(status=304, headers=how)
+    if not _has(request, tag, made):
+        response = web.Response(body=body, headers=how | {"Content-Type": media_type + _ENCODED})
+    response.etag = ETag(tag)
+    return response
+
+
+def _has(request: web.Request, tag: str, made: datetime | None) -> bool:
     # If-None-Match counts alone where it is there (RFC 9110, 13.2.2).
     if request.if_none_match is not None:
         return any(one.value in {tag, "*"} for one in request.if_none_match)
     since = request.if_modified_since
-    return since is not None and changed.astimezone(UTC).replace(microsecond=0) <= since
+    if made is None or since is None:
+        return False
+    return made.astimezone(UTC).replace(microsecond=0) <= since

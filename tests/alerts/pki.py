@@ -37,6 +37,7 @@ def make(
     name: str,
     kind: str = "ec",
     *,
+    key: object | None = None,
     issuer: Holder | None = None,
     authority: bool = False,
     begin: datetime = NOW - timedelta(days=30),
@@ -44,7 +45,7 @@ def make(
     signs: bool = True,
     extensions: bool = True,
 ) -> Holder:
-    key = KINDS[kind]()
+    key = key or KINDS[kind]()
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     builder = (
         x509.CertificateBuilder()

@@ -188,6 +188,19 @@ class TestTrust:
         how = SignatureMethod.RSA_SHA256 if kind == "weak" else SignatureMethod.ECDSA_SHA256
         assert state(raw(holder=holder, signature_algorithm=how), holder) == "unverifiable"
 
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_a_certificate_renewed_for_the_same_key_counts_beside_the_one_that_ended(self, order):
+        old = make("Invented bureau", end=NOW - timedelta(days=1))
+        renewed = make("Invented bureau", key=old.key)
+        data = signed(renewed)
+        assert state(data, *(old, renewed)[::order]) == "valid-trusted"
+        assert state(data, old) == "valid-untrusted"
+
+    def test_so_does_one_that_the_authority_has_renewed(self):
+        old = make("Invented bureau", end=NOW - timedelta(days=1))
+        renewed = make("Invented bureau", key=old.key, issuer=authority())
+        assert state(signed(renewed), old, authority()) == "valid-trusted"
+
     def test_a_fingerprint_names_the_certificate(self):
         found = verdict(signed(), authority()).signatures[0]
         assert re.fullmatch(r"[0-9a-f]{64}", found.fingerprint)

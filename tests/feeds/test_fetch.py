@@ -141,6 +141,8 @@ class TestRetryAfter:
             (format_datetime(SENT - timedelta(minutes=2), usegmt=True), 0),
             (format_datetime(SENT + timedelta(days=9), usegmt=True), LONGEST_WAIT),
             ("soon", None),
+            ("Wed, 01 Jul 20260000000000 02:00:00 GMT", None),
+            ("Wed, 01 Jul 2026 02:00:00 +99999999999999999", None),
             ("-5", None),
             ("１２", None),
             ("", None),
@@ -257,6 +259,23 @@ class TestSecretHeaders:
 
         client = client_of(own=own, headers={"X-Token": TOKEN})
         assert bool(client.headers_for(URL(target))) is goes
+
+    @pytest.mark.parametrize(
+        "how",
+        [
+            {"headers": {"X-Token": f"{TOKEN}\r\nX-Other: 1"}},
+            {"headers": {"X-Token": f"{TOKEN}\0"}},
+            {"headers": {"X Token": TOKEN}},
+            {"headers": {"X-Token:": TOKEN}},
+            {"headers": {"": TOKEN}},
+            {"user_agent": "invented\nX-Other: 1"},
+        ],
+    )
+    def test_that_would_begin_another_header_are_refused_in_words_without_them(self, client_of, how):
+        with pytest.raises(FetchRefused) as refused:
+            client_of(**how)
+        assert refused.value.code == "headers"
+        assert TOKEN not in str(refused.value)
 
 
 class TestTls:

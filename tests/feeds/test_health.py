@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,12 +12,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
+from gateway.commands.reconcile import _expire
 from gateway.feeds.book import Book
 from gateway.feeds.fetch.pace import Pace
+from gateway.feeds.fetch.refused import FetchRefused
 from gateway.feeds.health import CODES, judge, overview, standstill, watch
 from gateway.feeds.intake import Intake
 from gateway.feeds.lease import Lease
@@ -27,7 +31,7 @@ from gateway.settings import load_settings
 from gateway.store import alarms
 from gateway.store import sources as store
 from gateway.web import make_app
-from tests.feeds.servers import SENT, Feeds, atom, cap, serve, wild
+from tests.feeds.servers import SENT, Feeds, atom, cap, serve, until, wild
 
 if TYPE_CHECKING:
     from gateway.feeds.settings import SourceSettings
@@ -247,6 +251,46 @@ class TestOtherAlarms:
         office.clock.advance(60)
         assert list(await office.alarms()) == ["silent"]
 
+    async def test_of_troubles_are_not_for_a_connection_that_broke(self, county, lease):
+        office = Office(county, lease, kind="emsc", url="wss://one.example.org/")
+        await office.alarms()
+        book = Book(county.database, office.clock, lease, NAME, office.source)
+        await book.disconnected("one.example.org", FetchRefused("connection", "it broke"), 1)
+        await book.heard("one.example.org", document=False)
+        assert await office.alarms() == {}
+
+    async def test_of_troubles_of_a_stream_end_after_an_hour_though_only_pings_are_answered(
+        self, county, lease
+    ):
+        office = Office(county, lease, kind="emsc", url="wss://one.example.org/")
+        await office.alarms()
+        book = Book(county.database, office.clock, lease, NAME, office.source)
+        await book.troubled([store.Trouble("feed_malformed", "one.example.org", "s", "f")])
+        for minutes, codes in ((1, ["troubles"]), (58, ["troubles"]), (2, [])):
+            office.clock.advance(60 * minutes)
+            await book.heard("one.example.org", document=False)
+            assert list(await office.alarms()) == codes
+
+    async def test_of_silence_come_although_the_clock_was_set_back(self, county, lease):
+        office = Office(county, lease, kind="cap", url="https://feed.example.org/")
+        await office.alarms()
+        future = {"good_at": office.clock.now() + timedelta(days=1)}
+        async with county.database.begin() as connection:
+            assert await store.note(connection, NAME, lease.token, future)
+        office.clock.advance(60)
+        assert list(await office.alarms()) == ["silent"]
+
+    async def test_of_silence_do_not_flap_where_a_sign_of_life_is_due_each_second(self, county, lease):
+        office = Office(county, lease, kind="emsc", url="wss://one.example.org/", interval_seconds=1)
+        await office.alarms()
+        book = Book(county.database, office.clock, lease, NAME, office.source)
+        for _ in range(3):  # a lively stream is noted every five seconds
+            await book.heard("one.example.org", document=False)
+            office.clock.advance(5)
+            assert await office.alarms() == {}
+        office.clock.advance(30)
+        assert list(await office.alarms()) == ["silent"]
+
     def test_have_codes_that_are_documented(self):
         from gateway.feeds import health
 
@@ -278,6 +322,15 @@ class TestTroubles:
         assert len(kept.place) < 400
         assert len(kept.sentence) <= 500
 
+    async def test_cannot_take_over_the_terminal_that_shows_them(self, county):
+        evil = store.Trouble("x", "sender \x1b[2J\x9b1m\r\u202e one", "a\nb", "f")
+        async with county.database.begin() as connection:
+            await store.add_troubles(connection, "a", [evil], SENT)
+            (kept,) = await store.troubles(connection, "a")
+        assert f"{kept.place}{kept.sentence}".isprintable()
+        assert kept.place.startswith("sender ")
+        assert kept.place.endswith(" one")
+
 
 class TestAges:
     @pytest.mark.parametrize(
@@ -288,6 +341,21 @@ class TestAges:
     def test_are_told_in_one_unit(self, seconds, text):
         then = None if seconds is None else SENT - timedelta(seconds=seconds)
         assert age(then, SENT) == text
+
+
+class TestReconcile:
+    async def test_goes_on_relaying_where_the_program_fails_over_the_end_of_an_alert(self):
+        tried = []
+
+        class Failing:
+            async def expire_due(self):
+                tried.append(len(tried))
+                raise (KeyError("an invented mistake"), asyncpg.InternalClientError("cut"))[len(tried) % 2]
+
+        task = asyncio.create_task(_expire(Failing(), 0.001))
+        await until(lambda: len(tried) >= 4)
+        assert not task.done()
+        task.cancel()
 
 
 class TestTheWeb:

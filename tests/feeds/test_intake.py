@@ -425,3 +425,16 @@ class TestDryRun:
         await county.take(intake, first)
         beat = message("beat", about=(first, message("lost")))
         assert [one.identifier for one in await intake.unknown(beat.references)] == ["lost"]
+
+
+class TestSignedByAPartner:
+    async def test_what_a_partner_must_sign_and_did_not_is_held(self, county):
+        from gateway.feeds.intake import Intake
+        from gateway.settings import load_settings
+
+        partner = {"name": "虚构水利局", "cap_signature": "require", "rule": {"action": "draft"}}
+        intake = Intake(
+            county.database, county.clock, county.desk, load_settings(partners={"water": partner})
+        )
+        taken = await intake.take("partner.water", "cap", item(message(), is_cap=True))
+        assert (taken.state, "must sign" in taken.reason) == ("held", True)

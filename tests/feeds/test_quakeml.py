@@ -109,10 +109,13 @@ class TestQuakeML(AdapterContract):
         ],
         f"{FOLDER}/usgs_mt_usb00083i6.xml": [
             {
+                # The hypocentre, which has no depth here, and not the centroid of the moment tensor.
                 "agency": "us",
-                "depth_km": 11.0,
+                "lat": -17.755,
+                "lon": -178.7675,
+                "depth_km": None,
                 "magnitude_type": "Mww",
-                "findings": ["preferred_missing", "depth_unit_assumed"],
+                "findings": [],
             }
         ],
         f"{FOLDER}/usgs_origin_usc000nwtr.xml": [

@@ -13,8 +13,11 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 from aiohttp import web
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from gateway.feeds.adapters import cap as cap_adapter
 from gateway.feeds.adapters import edxl as edxl_adapter
@@ -22,10 +25,11 @@ from gateway.feeds.book import Book
 from gateway.feeds.fetch.pace import Pace
 from gateway.feeds.intake import Intake
 from gateway.feeds.lease import Lease, LeaseLost
-from gateway.feeds.poller import MOST_LINKS, Poller
+from gateway.feeds.poller import MOST_LINKS, WHOLE_SECONDS, Poller
 from gateway.feeds.reader import Reader, make_client
 from gateway.settings import load_settings
 from gateway.store import sources as store
+from gateway.store.database import Database
 from tests.feeds.servers import FORBIDDEN, HOME, SENT, Feeds, atom, cap, serve, until, wild
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -372,8 +376,108 @@ class TestAnIndex:
             await poller.poll()
         assert await rig.taken() == ["one"]
 
+    async def test_with_a_host_that_no_name_can_be_loses_nothing_but_that_link(self, rig):
+        rig.feeds.page("/feed", atom("http://xn--/x", rig.feeds.url("/good")))
+        rig.feeds.page("/good", cap("good"))
+        async with rig.poller(kind="atom") as poller:
+            await poller.poll()
+        assert await rig.taken() == ["good"]
+
+
+class TestTheWholeDocument:
+    async def test_is_fetched_now_and_then_although_the_source_says_that_nothing_has_changed(self, rig):
+        async def same_for_ever(request):
+            if "If-None-Match" in request.headers:
+                return web.Response(status=304)
+            return web.Response(body=rig.body.encode(), headers={"ETag": '"1"'})
+
+        rig.body = cap("one")
+        rig.feeds.pages["/feed"] = same_for_ever
+        async with rig.poller() as poller:
+            await poller.poll()
+            rig.body = cap("two")
+            rig.clock.advance(60)
+            await poller.poll()
+            assert await rig.taken() == ["one"]
+            rig.clock.advance(WHOLE_SECONDS)
+            await poller.poll()
+        assert await rig.taken() == ["one", "two"]
+
+
+class TestTheFirstPoll:
+    async def test_comes_at_once_where_the_clock_was_set_back(self, rig):
+        rig.feeds.page("/feed", cap("one"))
+        async with rig.poller(interval_seconds=3600) as poller:
+            await poller.poll()
+            assert await poller._first_pause() > 3000
+            rig.clock._now -= timedelta(hours=1)
+            assert await poller._first_pause() == 0
+
+
+class TestALongDocument:
+    async def test_is_handed_over_no_further_once_the_lease_has_run_out(self, rig, monkeypatch):
+        take = Intake.take
+
+        async def take_and_freeze(intake, *given, **named):
+            taken = await take(intake, *given, **named)
+            rig.lease._until = 0.0  # as for a process that was stopped here, and goes on
+            return taken
+
+        monkeypatch.setattr(Intake, "take", take_and_freeze)
+        inside = "".join(
+            "<contentObject><xmlContent><embeddedXMLContent>"
+            f"{cap(name).split('?>', 1)[1]}</embeddedXMLContent></xmlContent></contentObject>"
+            for name in ("one", "two", "three")
+        )
+        rig.feeds.page(
+            "/feed",
+            '<EDXLDistribution xmlns="urn:oasis:names:tc:emergency:EDXL:DE:1.0">'
+            "<distributionID>invented</distributionID><senderID>invented@example.org</senderID>"
+            "<dateTimeSent>2026-07-01T02:00:00Z</dateTimeSent><distributionStatus>Actual</distributionStatus>"
+            f"<distributionType>Report</distributionType>{inside}</EDXLDistribution>",
+        )
+        async with rig.poller(kind="edxl") as poller:
+            with pytest.raises(LeaseLost):
+                await poller.poll()
+        assert await rig.taken() == ["one"]
+
+
+class TestTheLocksOfAFrozenProcess:
+    async def test_are_let_go_of_by_the_server(self, county, database_url):
+        async with Database(database_url, size=1) as frozen:
+            store.bound_idleness(frozen.engine, 0.2)
+            with pytest.raises(DBAPIError):
+                await self.hold_until_another_has_it(frozen, county.database)
+            async with frozen.begin() as connection:
+                assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+    @staticmethod
+    async def hold_until_another_has_it(frozen: Database, database: Database) -> None:
+        lock = "SELECT pg_advisory_xact_lock(4711)"
+        async with frozen.begin() as connection:
+            await connection.execute(text(lock))
+            async with asyncio.timeout(20), database.raw() as other, other.transaction():
+                await other.execute(lock)
+
 
 class TestTheLease:
+    async def test_outlives_the_words_of_the_driver_for_a_line_that_was_cut(self, county, monkeypatch):
+        renew, cut = store.renew, [asyncpg.InternalClientError("cut"), asyncpg.InterfaceError("cut")]
+
+        async def fail_twice(*given):
+            if cut:
+                raise cut.pop()
+            return await renew(*given)
+
+        monkeypatch.setattr(store, "renew", fail_twice)
+        lease = Lease(county.database, 3)
+        assert await lease.take()
+        keeping = asyncio.create_task(lease.keep())
+        until_then = lease._until
+        await until(lambda: lease._until > until_then)
+        assert not keeping.done()
+        keeping.cancel()
+
     async def test_is_held_by_one_and_handed_on_with_a_higher_token(self, county):
         first, second = Lease(county.database, 15), Lease(county.database, 15)
         assert await first.take()
@@ -602,6 +706,50 @@ class TestProcesses:
         assert [one["sources"] for one in said if one["event"].startswith("this process reads")] == [
             ["weather"]
         ]
+
+    async def test_one_that_was_stopped_and_goes_on_hands_nothing_over_any_more(
+        self, config, tmp_path, county, database_url, redis_url
+    ):
+        async with serve(Feeds()) as feeds:
+            feeds.pages["/feed"] = self.always_another(feeds)
+            file = config(feeds)
+            with self.process("a", file, tmp_path, database_url, redis_url) as a:
+                await until(lambda: len(feeds.asked) >= 2)
+                with self.process("b", file, tmp_path, database_url, redis_url) as b:
+                    a.send_signal(signal.SIGSTOP)
+                    await until(lambda: self.asked_by(feeds, "b") >= 2)
+                    before = await self.taken(county, "a")
+                    asked = self.asked_by(feeds, "a")
+                    a.send_signal(signal.SIGCONT)
+                    await until(lambda: b"the lease is lost" in (tmp_path / "a.log").read_bytes())
+                    seen = self.asked_by(feeds, "b")
+                    await until(lambda: self.asked_by(feeds, "b") >= seen + 3)
+                    assert (await self.taken(county, "a"), self.asked_by(feeds, "a")) == (before, asked)
+                    assert await self.taken(county, "b") >= 3
+                    for one in (a, b):
+                        one.send_signal(signal.SIGTERM)
+                        assert await asyncio.to_thread(one.wait, 20) == 0
+        assert b"Traceback" not in (tmp_path / "a.log").read_bytes()
+
+    @staticmethod
+    def asked_by(feeds: Feeds, name: str) -> int:
+        return sum(one.headers["User-Agent"] == name for one in feeds.asked)
+
+    @staticmethod
+    def always_another(feeds: Feeds):
+        """A source that says something else each time, by which one can tell who took it."""
+
+        async def page(request):
+            return web.Response(body=cap(f"{request.headers['User-Agent']}-{len(feeds.asked)}").encode())
+
+        return page
+
+    @staticmethod
+    async def taken(county, name: str) -> int:
+        async with county.database.raw() as connection:
+            return await connection.fetchval(
+                "SELECT count(*) FROM incoming WHERE identifier LIKE $1", f"{name}-%"
+            )
 
     def test_without_a_source_it_says_so(self, tmp_path, database_url, redis_url):
         file = tmp_path / "empty.toml"

@@ -91,6 +91,8 @@ def judged(alert, now):
         superseded=False,
         differs=False,
         refused=False,
+        counts=True,
+        follows_drill=False,
     )
     return judge(case)
 

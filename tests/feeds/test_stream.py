@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
-from contextlib import asynccontextmanager
+from base64 import b64encode
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from hashlib import sha1
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -248,7 +251,74 @@ class TestAWebsocket:
         return state is not None and state.certificate_until is not None
 
 
+class TestAFlood:
+    @staticmethod
+    def talk(frame: bytes, *, listening: bool):
+        """Say the same for ever, after the handshake (RFC 6455, 4.2.2)."""
+
+        async def inside(reader, writer):
+            asked = await request_of(reader)
+            key = re.search(rb"Sec-WebSocket-Key: (\S+)", asked, re.IGNORECASE)
+            assert key
+            proof = sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
+            accept = b64encode(proof).decode()
+            writer.write(
+                head("101 Go", Upgrade="websocket", Connection="Upgrade", Sec_WebSocket_Accept=accept)
+            )
+            eating = asyncio.create_task(reader.read()) if listening else None
+            try:
+                while True:
+                    writer.write(frame * 20_000)
+                    await writer.drain()
+            finally:
+                if eating:
+                    eating.cancel()
+
+        return inside
+
+    async def test_of_one_stream_leaves_the_others_their_turns(self, rig):
+        async with (
+            wild(self.talk(b"\x89\x00", listening=True)) as flood,
+            serve(Streams()) as quiet,
+            rig.reading(kind="emsc", url=f"ws://{HOME}:{flood.port}/", more_urls=[ws(quiet)]),
+        ):
+            await until(lambda: quiet.listeners and flood.connections)
+            for number in range(1, 6):
+                await quiet.push(pushed(number))
+                await until(lambda number=number: len(rig.caught.ids) == number, within=8)
+
+    async def test_whose_sender_reads_nothing_is_ended_and_the_stream_opened_anew(self, rig):
+        frame = b"\x89\x7d" + b"x" * 125
+        async with (
+            wild(self.talk(frame, listening=False)) as flood,
+            rig.reading(kind="emsc", url=f"ws://{HOME}:{flood.port}/", idle_seconds=0.5),
+        ):
+            await until(lambda: len(flood.connections) >= 2, within=20)
+
+
 class TestTwoHosts:
+    async def test_tell_the_earlier_end_of_their_certificates(self, rig, tmp_path):
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        ends = [SENT + timedelta(days=2000), SENT + timedelta(days=1000), SENT + timedelta(days=3000)]
+        contexts = [ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in ends]
+        for end, context in zip(ends, contexts, strict=True):
+            authority.issue_cert(HOME, not_after=end).configure_cert(context)
+        async with AsyncExitStack() as stack:
+            servers = [await stack.enter_async_context(serve(Streams(), context=one)) for one in contexts]
+            urls = [ws(one) for one in servers]
+            ca = str(tmp_path / "ca.pem")
+            await stack.enter_async_context(
+                rig.reading(kind="emsc", url=urls[0], more_urls=urls[1:], ca_file=ca)
+            )
+            await until(lambda: all(one.listeners for one in servers))
+            await until(lambda: self.earliest(rig, ends[1]))
+
+    @staticmethod
+    async def earliest(rig, end) -> bool:
+        states = [one.connected_at for one in (await rig.connections()).values()]
+        return len(states) == 3 and all(states) and (await rig.state()).certificate_until == end
+
     async def test_are_read_at_the_same_time_and_each_has_its_own_sign_of_life(self, rig):
         async with (
             serve(Streams()) as one,
@@ -404,6 +474,23 @@ class TestAGap:
         async with serve(Feeds()) as archive, self.stream(rig, archive, *beats):
             await until(lambda: TestATcpStream.told(rig, "message_missed"))
         assert len(archive.asked) <= MOST_TRIES * len(self.names("lost"))
+
+    async def test_is_filled_although_the_archive_has_nonsense_for_an_earlier_message(self, rig):
+        async with serve(Feeds()) as archive:
+
+            async def page(request: web.Request) -> web.Response:
+                body = "<html>works</html>" if "bad" in request.path else cap("good")
+                return web.Response(body=body.encode())
+
+            archive.pages = Anything(page)
+            async with self.stream(rig, archive, heartbeat("bad", "good")):
+                await until(lambda: "good" in rig.caught.names)
+                await until(rig.troubles)
+
+    async def test_without_an_archive_is_told_after_some_heartbeats(self, rig):
+        talk = TestATcpStream().talk(*[heartbeat("lost")] * (MOST_TRIES + 1), pause=0.1)
+        async with wild(talk) as server, rig.reading(kind="naad", url=f"tcp://{HOME}:{server.port}"):
+            await until(lambda: TestATcpStream.told(rig, "message_missed"))
 
     async def test_leads_nowhere_outside_of_the_archive(self, rig, monkeypatch):
         evil = naad.ADAPTER._replace(

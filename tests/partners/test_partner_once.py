@@ -169,6 +169,15 @@ class TestLimits:
             told = [(await one.get()).status for _ in range(8)]
         assert told == [200] * 5 + [429] * 3
 
+    async def test_strangers_with_many_addresses_do_not_renew_a_keys_limit_without_redis(self, clock):
+        async with Redis.from_url(NOWHERE) as away:
+            rates = Rates(away, clock)
+            assert (await rates.spend("read", "1", 100)).left == 24
+            for number in range(11_000):
+                await rates.spend("failures", str(number), 30)
+            assert (await rates.spend("read", "1", 100)).left == 23
+            assert len(rates._alone) < 11_000
+
     async def test_counts_go_on_in_redis_once_it_is_back(self, redis, clock):
         async with Redis.from_url(NOWHERE) as away:
             rates = Rates(away, clock)

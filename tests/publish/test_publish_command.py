@@ -68,6 +68,28 @@ class TestResuming:
         assert await sql("SELECT name FROM webhook_targets") == []
 
 
+class TestTheLog:
+    def test_a_target_that_is_not_in_the_settings_is_one_line(self, tongda):
+        result = tongda("--log", "city")
+        assert (result.exit_code, "publish.webhooks.city" in result.stderr) == (2, True)
+
+    async def test_it_says_each_try_and_what_waits(self, tongda, desk, outgoing, partner, clock, monkeypatch):
+        import asyncio
+
+        from tests.desk.conftest import sent
+        from tests.publish.conftest import hook
+
+        publisher, webhooks = outgoing(city=hook(partner.url))
+        row = await sent(desk)
+        await publisher.publish_due()
+        partner.script = [500]
+        await webhooks.serve_one("city")
+        result = await asyncio.to_thread(tongda, "--log", "city", webhooks={"city": HOOK})
+        first, second = result.stdout.splitlines()
+        assert first == "webhook city: 1 waiting"
+        assert f"{row.identifier}  try 1: HTTP 500, waiting  it answers 500" in second
+
+
 class TestTheGateway:
     @pytest.mark.parametrize(
         ("publish", "there"),

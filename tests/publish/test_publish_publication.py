@@ -19,7 +19,7 @@ from gateway.store import alarms
 from gateway.store import publish as store
 from tests.alerts.pki import make, write_certificates, write_key
 from tests.desk.conftest import START, fields, sent
-from tests.publish.conftest import follow
+from tests.publish.conftest import follow, hook
 
 PUBLISHED = "SELECT alert_id, identifier, status, scope, mode, xml, sha256 FROM publications ORDER BY id"
 
@@ -82,6 +82,29 @@ class TestWhatIsPublished:
         assert await publisher.publish_due() == 1
 
 
+class TestOutOfOrder:
+    async def test_what_is_published_after_its_cancel_is_not_in_force_and_told_to_nobody(
+        self, desk, outgoing, database, sql, clock
+    ):
+        publisher, _ = outgoing(city=hook("http://city.example.org/"))
+        released = await sent(desk)
+        await sql("UPDATE alerts SET xml = '\\x00' WHERE id = :id", id=released.id)
+        assert await publisher.publish_due() == 0
+        cancel = await follow(desk, (await desk.show(released.id)).cancel)
+        assert await publisher.publish_due() == 1
+        await sql("UPDATE alerts SET xml = :xml WHERE id = :id", xml=released.xml, id=released.id)
+        clock.advance(2)
+        assert await publisher.publish_due() == 1
+        async with database.begin() as connection:
+            listed = await store.index(connection, clock.now(), 10)
+        assert [one.identifier for one in listed] == [cancel.identifier]
+        told = await sql(
+            "SELECT p.identifier FROM webhook_deliveries AS d "
+            "JOIN publications AS p ON p.id = d.publication_id"
+        )
+        assert [row.identifier for row in told] == [cancel.identifier]
+
+
 class TestOnce:
     async def test_a_second_look_changes_nothing(self, desk, publisher, sql):
         await sent(desk)
@@ -142,10 +165,27 @@ PLAIN = b"""<?xml version="1.0" encoding="UTF-8"?>
 <derefUri>QUJD</derefUri></resource><area><areaDesc>here</areaDesc></area></info></alert>"""
 
 
+PLACEHOLDER = '<Signature xmlns="http://www.w3.org/2000/09/xmldsig#" Id="placeholder"/>'
+
+
 class TestTheBytes:
     def test_embedded_content_stays_here(self, signer):
         assert b"derefUri" in PLAIN
         assert b"derefUri" not in prepare(PLAIN, signer)
+
+    @pytest.mark.parametrize(
+        "element",
+        [
+            '<phone xmlns="urn:invented">13900000000</phone>',
+            f'<x xmlns="urn:invented">{PLACEHOLDER}</x>',
+            PLACEHOLDER,
+        ],
+    )
+    def test_elements_foreign_to_cap_stay_here(self, signer, bureau, element):
+        made = prepare(PLAIN.replace(b"</info>", element.encode() + b"</info>"), signer)
+        assert verify(made, [bureau.certificate], START).state == "valid-trusted"
+        assert b"invented" not in made
+        assert b"placeholder" not in made
 
     def test_a_signature_of_somebody_else_does_not_go_out_over_what_we_wrote(self, signer, bureau):
         other = make("Other")

@@ -6,12 +6,15 @@ import asyncio
 import hashlib
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from aiohttp import web
 
 from gateway.alerts.signature import verify
+from gateway.publish import webhooks as webhooks_module
 from gateway.publish.webhooks import ALARM_AFTER, Answer, judge, pause
 from gateway.store import alarms
 from gateway.store import publish as store
@@ -230,6 +233,110 @@ class TestOrder:
 
         await asyncio.gather(*(drain() for _ in range(3)))
         assert partner.told == due
+
+
+class TestOvertaken:
+    @pytest.mark.parametrize("how", ["update", "cancel"])
+    async def test_who_has_the_later_message_does_not_hear_the_earlier_one_after_it(
+        self, desk, outgoing, partner, clock, sql, how
+    ):
+        publisher, webhooks = outgoing(city=hook(partner.url))
+        first = await sent(desk)
+        await publisher.publish_due()
+        partner.script = [500] * 3
+        for _ in range(3):
+            await webhooks.serve_one("city")
+            clock.advance(10)
+        shown = await desk.show(first.id)
+        second = await follow(
+            desk, await desk.update(first.id, "author") if how == "update" else shown.cancel
+        )
+        await publisher.publish_due()
+        await sql("UPDATE webhook_deliveries SET next_at = next_at + interval '1 hour' WHERE tries > 0")
+        assert await webhooks.serve_one("city")
+        clock.advance(2 * 3600)
+        assert not await webhooks.serve_one("city")
+        assert partner.told == [first.identifier] * 3 + [second.identifier]
+        states = await sql("SELECT state, sentence FROM webhook_deliveries ORDER BY id")
+        assert states[0] == ("given_up", "a later message of the warning was taken")
+        assert states[1].state == "delivered"
+
+    async def test_an_earlier_one_is_not_tried_while_a_later_one_is_under_way(
+        self, desk, outgoing, partner, sql
+    ):
+        publisher, webhooks = outgoing(city=hook(partner.url))
+        for _ in range(2):
+            await sent(desk)
+        await publisher.publish_due()
+        earlier, later = (row.id for row in await sql("SELECT id FROM webhook_deliveries ORDER BY id"))
+        await sql("UPDATE webhook_deliveries SET tries = :tries WHERE id = :id", tries=HOLDS, id=earlier)
+        leased = "UPDATE webhook_deliveries SET lease_until = now() + interval '1 hour' WHERE id = :id"
+        await sql(leased, id=later)
+        assert not await webhooks.serve_one("city")
+
+
+class TestTooLate:
+    async def test_what_waited_for_longer_than_a_day_is_not_sent_any_more(
+        self, desk, outgoing, partner, clock, open_alarms
+    ):
+        publisher, webhooks = outgoing(city=hook(partner.url))
+        await sent(desk)
+        await publisher.publish_due()
+        clock.advance(timedelta(hours=25).total_seconds())
+        assert await webhooks.serve_one("city")
+        assert partner.calls == []
+        assert await open_alarms() == ["given_up"]
+        assert not await webhooks.serve_one("city")
+
+
+class TestHostileTargets:
+    async def test_a_body_without_end_is_not_read(self, desk, outgoing, aiohttp_server, sql):
+        async def flood(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            with suppress(ConnectionError):
+                while True:
+                    await response.write(b"x" * 65536)
+            return response
+
+        app = web.Application()
+        app.router.add_post("/hook", flood)
+        server = await aiohttp_server(app)
+        publisher, webhooks = outgoing(city=hook(str(server.make_url("/hook"))))
+        await sent(desk)
+        await publisher.publish_due()
+        assert await webhooks.serve_one("city")
+        assert await sql("SELECT state FROM webhook_deliveries") == [("delivered",)]
+
+    @pytest.mark.parametrize(
+        "beginning", [b"HTTP/1.1 200 OK\r\n", b"x" * 100_000, b"HTTP/1.1 100 Go\r\n\r\n"]
+    )
+    async def test_headers_without_end_are_a_try_that_failed(
+        self, desk, outgoing, sql, monkeypatch, beginning
+    ):
+        monkeypatch.setattr(webhooks_module, "ANSWER_WITHIN", 0.5)
+
+        async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                writer.write(beginning)
+                while not writer.is_closing():
+                    writer.write(b"X-A: b\r\n")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+            writer.close()
+            left.set()
+
+        left = asyncio.Event()
+        server = await asyncio.start_server(drip, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        publisher, webhooks = outgoing(city=hook(f"http://127.0.0.1:{port}/"))
+        await sent(desk)
+        await publisher.publish_due()
+        assert await webhooks.serve_one("city")
+        await left.wait()
+        server.close()
+        await server.wait_closed()
+        assert await sql("SELECT state, tries FROM webhook_deliveries") == [("waiting", 1)]
 
 
 class TestCrashes:

@@ -31,6 +31,8 @@ _REVIEWS: dict[str, Review] = {
 }
 _WITHDRAWING = frozenset({"delete", "cancel"})
 _USAGES = {"test": Status.TEST, "scenario": Status.EXERCISE, "exercise": Status.EXERCISE}
+_HEAD = ("Source", "Sender", "Module", "MsgSrc", "MsgIdent", "Sent", "Version")
+"""What a message says of itself, before its events."""
 _TYPES = {"quarry": "quarry blast", "nuclear": "nuclear explosion", "sonic": "sonic boom"}
 
 
@@ -42,14 +44,19 @@ def _recognises(document: Document) -> bool:
 def _read(document: Document) -> Reading:
     root = whole_root(document, "EQMessage")
     events = kids(root, "Event")
-    whole = document.data if len(events) == 1 else None
+    head = [one for name in _HEAD for one in kids(root, name)[:1]]
+    sent = text(root, "Sent")
+    whole = document.data if len(events) == 1 else b""
     return collect(
         KIND,
-        ((entry, partial(_solution, event=event, root=root, whole=whole)) for entry, event in each(events)),
+        (
+            (entry, partial(_solution, event=event, sent=sent, original=whole or alone_in(root, head, event)))
+            for entry, event in each(events)
+        ),
     )
 
 
-def _solution(entry: Entry, *, event: etree._Element, root: etree._Element, whole: bytes | None) -> Solution:
+def _solution(entry: Entry, *, event: etree._Element, sent: str, original: bytes) -> Solution:
     origin = _preferred(kids(event, "Origin"))
     magnitude = _preferred(kids(origin, "Magnitude"))
     source = text(event, "DataSource").lower()
@@ -59,7 +66,7 @@ def _solution(entry: Entry, *, event: etree._Element, root: etree._Element, whol
         entry,
         agency=source,
         ids=[f"{source}{number}" if number else ""],
-        original=whole or alone_in(root, event),
+        original=original,
         time=entry.time("Time", text(origin, "Time")),
         lat=text(origin, "Latitude"),
         lon=text(origin, "Longitude"),
@@ -71,7 +78,7 @@ def _solution(entry: Entry, *, event: etree._Element, root: etree._Element, whol
         event_type=_TYPES.get(kind, kind),
         status=_USAGES.get(text(event, "Usage").lower(), Status.ACTUAL),
         version=text(event, "Version"),
-        updated=entry.time("Sent", text(root, "Sent")),
+        updated=entry.time("Sent", sent),
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 KIND = "fdsn_text"
 _FIRST = "eventid"
 _NEEDED = (_FIRST, "time", "latitude", "longitude", "depth/km", "magnitude")
+_LINE = re.compile(r"[^\r\n]+")
+_MOST_COLUMNS = 40
 _MODULE = re.compile(r"auto|sc[a-z]+@", re.IGNORECASE)
 """Authors that are programs: ``scautoloc@host`` is a module of SeisComP."""
 _SURVEY = re.compile(r"(survey|bulletin)\b", re.IGNORECASE)
@@ -39,32 +41,37 @@ def _read(document: Document) -> Reading:
         return Reading(KIND)
     if document.start.startswith("<"):
         raise FeedRefused("error_page", "the document is a web page or XML where text is due")
-    lines = [line for line in re.split(r"[\r\n]+", text) if line.strip()]
-    columns = _columns(lines[0])
-    rows = [line.split("|") for line in lines[1:]]
-    if rows and len(rows[-1]) < len(columns) and not text.endswith(("\n", "\r")):
-        raise FeedRefused("feed_truncated", "the text ends in the middle of a line")
-    return collect(KIND, _entries(columns, lines[0], lines[1:]))
+    lines = (match[0] for match in _LINE.finditer(text) if match[0].strip())
+    header = next(lines)
+    columns = _columns(header)
+    return collect(KIND, _entries(columns, header, lines, cut_off=not text.endswith(("\n", "\r"))))
 
 
 def _columns(header: str) -> list[str]:
-    columns = [name.strip().lower().replace(" ", "") for name in header.lstrip("#").split("|")]
+    names = header.lstrip("#").split("|", _MOST_COLUMNS)
+    columns = [name.strip().lower().replace(" ", "") for name in names]
     if not set(_NEEDED) <= set(columns):
         raise FeedRefused("feed_malformed", "the first line does not name the columns of FDSN text")
     return columns
 
 
-def _entries(columns: list[str], header: str, lines: list[str]) -> Iterator[tuple[Entry, partial[Solution]]]:
+def _entries(
+    columns: list[str], header: str, lines: Iterator[str], *, cut_off: bool
+) -> Iterator[tuple[Entry, partial[Solution]]]:
+    line = ""
     for at, line in enumerate(lines, start=2):
         original = f"{header}\n{line}\n".encode()
         yield Entry(f"line {at}"), partial(_solution, columns=columns, line=line, original=original)
+    if line and cut_off and line.count("|") + 1 < len(columns):
+        raise FeedRefused("feed_truncated", "the text ends in the middle of a line")
 
 
 def _solution(entry: Entry, *, columns: list[str], line: str, original: bytes) -> Solution:
-    cells = line.split("|")
-    if len(cells) != len(columns):
+    fields = line.count("|") + 1
+    if fields != len(columns):
         # A bar inside a place name moves all that follows, the type of the event among it.
-        raise EntryRefused("item_malformed", f"the line has {len(cells)} fields, the header {len(columns)}")
+        raise EntryRefused("item_malformed", f"the line has {fields} fields, the header {len(columns)}")
+    cells = line.split("|")
     row = {name: "" if is_absent(cell) else cell.strip() for name, cell in zip(columns, cells, strict=True)}
     author = row.get("author", "")
     return solve(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from gateway.feeds.contract import Adapter, FeedRefused
 from gateway.feeds.outside import outside, whole_root
-from gateway.feeds.solving import Entry, collect
-from gateway.feeds.solving_xml import Parts, alone, each, find, kids, public_id, read_event
+from gateway.feeds.solving import Entry, EntryRefused, collect
+from gateway.feeds.solving_xml import MOST_PARTS, Parts, alone, each, find, kids, public_id, read_event
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -36,7 +36,7 @@ def _read(document: Document) -> Reading:
         raise FeedRefused("feed_malformed", "the SeisComPML has no EventParameters")
     events = kids(parameters, "event")
     whole = document.data if len(events) == 1 else None
-    origins = {public_id(one): one for one in kids(parameters, "origin")}
+    origins = {public_id(one): (one, kids(one, "magnitude")) for one in kids(parameters, "origin")}
     return collect(
         KIND,
         (
@@ -51,13 +51,16 @@ def _solution(
     *,
     event: etree._Element,
     parameters: etree._Element,
-    origins: dict[str, etree._Element],
+    origins: dict[str, tuple[etree._Element, list[etree._Element]]],
     whole: bytes | None,
 ) -> Solution:
     names = dict.fromkeys((one.text or "").strip() for one in kids(event, "originReference"))
     names[_preferred(event)] = None
-    own = [origins[name] for name in names if name in origins]
-    magnitudes = [one for origin in own for one in kids(origin, "magnitude")]
+    found = [origins[name] for name in names if name in origins]
+    if sum(len(magnitudes) for _, magnitudes in found) > MOST_PARTS:
+        raise EntryRefused("item_malformed", f"the event has more than {MOST_PARTS} magnitudes")
+    own = [origin for origin, _ in found]
+    magnitudes = [one for _, several in found for one in several]
     parts = Parts(event, own, magnitudes, ("magnitude", "value"), _kilometres)
     original = whole or alone(parameters, [*own, event])
     return read_event(entry, parts, ids=[public_id(event)], original=original)

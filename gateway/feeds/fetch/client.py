@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -43,6 +44,9 @@ _THROTTLED = frozenset({429, 503})
 _EXPIRED = 10
 """OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED."""
 _LONGEST_VALIDATOR = 256
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""The name of a header (RFC 9110, 5.6.2)."""
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Fetched(NamedTuple):
@@ -81,6 +85,17 @@ class Response(aiohttp.ClientResponse):
             transport.get_extra_info("ssl_object") if transport else None
         )
         return await super().start(connection)
+
+
+class Websocket(aiohttp.ClientWebSocketResponse):
+    """A websocket that need not be taken leave of."""
+
+    def abort(self) -> None:
+        """Close at once: a peer that reads nothing, or floods us, would hold up a closing handshake."""
+        connection = self._response.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
+        self._response.close()
 
 
 def certificate_end(tls: ssl.SSLObject | None) -> datetime | None:
@@ -126,6 +141,7 @@ def open_session(guard: Guard, *, user_agent: str, ca_file: Path | None = None) 
         headers={"User-Agent": user_agent},
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN),
         response_class=Response,
+        ws_response_class=Websocket,
         middlewares=(_no_hidden_redirect,),
         auto_decompress=False,
         trust_env=False,
@@ -169,11 +185,11 @@ class Client:
         clock: Clock = SYSTEM,
         deadline: float = DEADLINE,
     ) -> None:
-        """Keep what the requests need; nothing is opened yet."""
+        """Keep what the requests need; raises FetchRefused for headers that would break a request."""
         self.guard = guard
         self._own = URL(own)
-        self._headers = dict(headers or {})
-        self._user_agent = user_agent
+        self._headers = _checked(dict(headers or {}))
+        self._user_agent = _checked({"User-Agent": user_agent})["User-Agent"]
         self._ca_file = ca_file
         self._pace = pace or Pace()
         self._clock = clock
@@ -203,7 +219,7 @@ class Client:
         asked = {"Accept-Encoding": "gzip, deflate"}
         asked |= {"If-None-Match": etag} if etag else {}
         asked |= {"If-Modified-Since": last_modified} if last_modified else {}
-        async with self._pace.turn(target.host or ""):
+        async with self._pace.turn(target.raw_host or ""):
             try:
                 async with asyncio.timeout(self._deadline):
                     return await self._follow(target, asked)
@@ -228,7 +244,7 @@ class Client:
     def headers_for(self, target: URL) -> dict[str, str]:
         """Return the secret headers where the request goes to the source's own host, else none."""
         own = self._own
-        stronger = own.host == target.host and (own.scheme, target.scheme) in {
+        stronger = own.raw_host == target.raw_host and (own.scheme, target.scheme) in {
             ("http", "https"),
             ("ws", "wss"),
         }
@@ -236,7 +252,7 @@ class Client:
             "http",
             "ws",
         }
-        same = own.host == target.host and own.port == target.port and family
+        same = own.raw_host == target.raw_host and own.port == target.port and family
         return self._headers if same or stronger else {}
 
     async def _read(self, response: aiohttp.ClientResponse, *, conditional: bool) -> Fetched:
@@ -253,6 +269,13 @@ class Client:
             asked_to_wait,
             response.certificate_until if isinstance(response, Response) else None,
         )
+
+
+def _checked(headers: dict[str, str]) -> dict[str, str]:
+    """Return headers of the settings; refuses what would end a header and begin another."""
+    if all(_TOKEN.fullmatch(name) and not _CONTROL.search(value) for name, value in headers.items()):
+        return headers
+    raise FetchRefused("headers", "a header of the settings has characters that no header may have")
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

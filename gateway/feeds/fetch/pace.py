@@ -68,7 +68,7 @@ def retry_after(header: str | None, now: datetime) -> float | None:
         return min(float(text[:9]), LONGEST_WAIT)
     try:
         asked = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     zoned = asked if asked.tzinfo else asked.replace(tzinfo=UTC)
     return min(max((zoned - now).total_seconds(), 0.0), LONGEST_WAIT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 FIXES: dict[str, str] = {
     "url": "correct the address in the settings",
     "scheme": "use an address with TLS, or set allow_http where the source has none",
+    "headers": "correct the headers of the source, or user_agent in [feeds]",
     "host": "add the host to allow_hosts of the source if it may be fetched from",
     "userinfo": "put the token into the headers of the source",
     "address": "check the name server; set allow_private only for a source in your own network",

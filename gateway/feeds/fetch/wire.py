@@ -10,7 +10,7 @@ import aiohttp
 
 from gateway.feeds.contract import FeedRefused
 from gateway.feeds.document import LARGEST
-from gateway.feeds.fetch.client import CONNECT_WITHIN, certificate_end, refusal
+from gateway.feeds.fetch.client import CONNECT_WITHIN, Websocket, certificate_end, refusal
 from gateway.feeds.fetch.refused import FetchRefused
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class _Socket:
         self.certificate_until = certificate_end(socket.get_extra_info("ssl_object"))
 
     async def hear(self) -> Heard:
+        await asyncio.sleep(0)  # a flood is there already, and would never let others have their turn
         with _in_words():
             return await self._next()
 
@@ -118,18 +119,18 @@ async def _open_websocket(client: Client, target: URL, adapter: Adapter) -> Asyn
     connecting = client.session.ws_connect(
         target,
         headers=client.headers_for(target),
-        timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
         autoping=False,
         max_msg_size=LARGEST,
     )
     socket = await _within(connecting)
+    assert isinstance(socket, Websocket)
     pinging = asyncio.create_task(_ping(socket, adapter.ping))
     try:
         yield _Socket(socket)
     finally:
         pinging.cancel()
         await asyncio.gather(pinging, return_exceptions=True)
-        await socket.close()
+        socket.abort()
 
 
 async def _ping(socket: aiohttp.ClientWebSocketResponse, text: str) -> None:

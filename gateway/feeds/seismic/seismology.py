@@ -29,6 +29,7 @@ from gateway.feeds.seismic.settings import open_seismic
 from gateway.feeds.seismic.warning import Case, Concern, Made, Report, Setup, decide
 from gateway.store import alarms
 from gateway.store import seismic as store
+from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -123,8 +124,18 @@ class Seismology:
         async with self._database.begin() as connection:
             waiting = await store.waiting(connection)
         taken = []
+        stuck: set[int] = set()
         for row in waiting:
-            taken.append(await self._intake.take(SOURCE, SOURCE, _item(row)))
+            if row.event_id in stuck:  # its later reports must not go before this one
+                continue
+            try:
+                taken.append(await self._intake.take(SOURCE, SOURCE, _item(row)))
+            except DATABASE_FAULTS:
+                raise
+            except Exception:
+                log.exception("warning of an earthquake is stuck", event_id=row.event_id, alarm=True)
+                stuck.add(row.event_id)
+                continue
             async with self._database.begin() as connection:
                 await store.handed(connection, row.id, at)
         return taken

@@ -1,7 +1,8 @@
 """The sub-application ``/api/v1``: what each operation does, and the way of a request through its checks.
 
-In this order: the key; what the headers say of the body; the body; the signature; its nonce; the
-limit of the key; the operation. Whoever cannot prove who it is spends nothing of a partner's limit.
+In this order: the key; what the headers say of the body; the body; the key again, which may have
+ended meanwhile; the signature; its nonce; the limit of the key; the operation. Whoever cannot
+prove who it is spends nothing of a partner's limit.
 """
 
 from __future__ import annotations
@@ -150,8 +151,11 @@ def _handler(
 async def _admit(operation: Operation, partners: Partners, request: web.Request) -> tuple[Call, Spent]:
     """Return a request as a call that may be done, with what it left of its limit."""
     try:
-        holder = await partners.access.holder(_single(request, "Authorization"), _certificate(request))
+        shown = _single(request, "Authorization"), _certificate(request)
+        holder = await partners.access.holder(*shown)
         signed = await _read(operation, request)
+        if operation.body:
+            holder = await partners.access.holder(*shown)
         await _check_signature(partners, holder, signed)
     except PartnerRefused as refused:
         await _count_failure(partners, request, refused)

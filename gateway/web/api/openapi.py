@@ -54,8 +54,8 @@ class Operation(NamedTuple):
     @property
     def refusals(self) -> list[int]:
         """Statuses of the problems that it may answer."""
-        more = {409, 413, 415, 422} if self.body else {404} if "{id}" in self.path else set()
-        return sorted({400, 401, 403, 408, 429, 500, 503} | more)
+        more = {409, 415, 422} if self.body else {404} if "{id}" in self.path else set()
+        return sorted({400, 401, 403, 408, 413, 429, 500, 503} | more)
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:

@@ -95,7 +95,8 @@ def read_index(
         reader.take(entry)
     reading.links = list(reader.links.values())
     reading.findings = reader.noted.all()
-    if not reader.noted.count("item_refused"):
+    # Of an entry without a link nobody knows which document it is: the list is not whole then.
+    if not any(map(reader.noted.count, ("item_refused", "link_missing", "link_refused"))):
         reading.listed = frozenset(reader.links) | listed_keys(reading.items)
     return reading
 

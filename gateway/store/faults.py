@@ -9,6 +9,8 @@ DATABASE_FAULTS: tuple[type[Exception], ...] = (
     OSError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    # The driver's own word for a connection that was cut in the middle of an exchange.
+    asyncpg.InternalClientError,
     SQLAlchemyError,
 )
 

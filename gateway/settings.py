@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from channels import base
-from gateway.feeds.settings import FeedsSettings, SourceName, SourceSettings
+from gateway.feeds.settings import FeedsSettings, PartnerName, SourceName, SourceSettings
 from gateway.ops.places import default_state_dir
 from gateway.ops.sources import SettingsRefused, file_sources, load, refuse_unknown
 from gateway.partners.settings import PartnerSettings
@@ -230,7 +230,7 @@ class Settings(BaseSettings):
     """What holds for all sources."""
     sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
     """The sources of warnings by name, ``[sources.nws]``. Absent: none is read."""
-    partners: dict[SourceName, PartnerSettings] = Field(default_factory=dict)
+    partners: dict[PartnerName, PartnerSettings] = Field(default_factory=dict)
     """The partner agencies by name, ``[partners.water]``; their keys are made with ``tongda partner``."""
     publish: PublishSettings = Field(default_factory=PublishSettings)
     """What goes out to partners."""

@@ -156,7 +156,10 @@ CODES: dict[str, Code] = {
             "time_out_of_range": "A time is at an end of the calendar; the nearest usable one was set.",
             "language_malformed": "language is no language tag; und (undetermined) was set.",
             "language_odd": "language is not the tag that is usual for this language.",
-            "references_malformed": "A reference is not sender,identifier,sent; its sender is taken for it.",
+            "references_malformed": (
+                "A reference is a bare number, without sender and time of sending; "
+                "it is looked up among the messages of the same sender."
+            ),
             "references_self": "The message references itself; that reference has no effect.",
             "references_later": "The message references one that was sent later.",
             "references_missing": "An Ack or Error names no message that it answers.",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import signal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -19,7 +21,7 @@ from gateway.store.faults import DATABASE_FAULTS, database_fault
 from gateway.store.migrate import upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -84,6 +86,8 @@ def serving(**overrides: Any) -> Iterator[Settings]:  # noqa: ANN401 - as varied
     """Yield the settings with both services running: those named, a running gateway's, or our own."""
     settings = load_settings(**overrides)
     with services(settings.state_dir, settings.database_url, settings.redis_url) as found:
+        if settings.database_url is None:  # nobody but us looks after it
+            upgrade(found.database_url)
         yield settings.model_copy(update={"database_url": found.database_url, "redis_url": found.redis_url})
 
 
@@ -102,3 +106,28 @@ def database_url() -> Iterator[str]:
 def log_as_set(settings: Settings) -> None:
     """Send this process's log lines where the settings say."""
     setup(settings.log.level, settings.log.format)
+
+
+async def run_until_told(*work: Coroutine[Any, Any, None]) -> None:
+    """Run until SIGTERM or SIGINT, then cancel everything and return when each part has ended.
+
+    Where one part fails the others are cancelled too, and the failure is raised when they have ended: what
+    they clean up needs the database that the caller closes afterwards.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            _cancel_when_told([group.create_task(part) for part in work])
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+
+
+def _cancel_when_told(tasks: Iterable[asyncio.Task[None]]) -> None:
+    def stop() -> None:
+        for task in tasks:
+            # A second signal must not cut short what the first one began: Ctrl-C reaches every process of
+            # a terminal, and the supervisor sends its own afterwards.
+            if not task.cancelling():
+                task.cancel()
+
+    for which in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(which, stop)

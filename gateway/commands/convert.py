@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from gateway.alerts.findings import Refused
+from gateway.alerts.findings import Findings, Refused
+from gateway.alerts.foreign import split_name
+from gateway.alerts.national import NAMESPACE as NATIONAL
 from gateway.alerts.national import lost, parse_national, write_national
+from gateway.alerts.node import NAMESPACES as CAP
 from gateway.alerts.parse import parse
 from gateway.alerts.write import write
-from gateway.alerts.xml import Limits
+from gateway.alerts.xml import Limits, read_tree
 from gateway.commands.common import refuse
 from gateway.commands.files import read_at_most, shown
 
@@ -36,14 +39,26 @@ def convert(
     """Return a message in the other format.
 
     Raises:
-        Refused: it cannot be read, or says what the other format cannot.
+        Refused: it cannot be read, is in the target format already, or says what the other format cannot.
     """
+    _require_other(data, target)
     if target == "cap":
         national = parse_national(data, hazards, lat_first=lat_first)
         return Converted(write(national.alert), national.findings)
     parsed = parse(data)
     message = write_national(parsed.alert, hazards, first_issue=first_issue, lat_first=lat_first)
     return Converted(message, [*parsed.findings, *lost(parsed.alert, hazards, first_issue=first_issue)])
+
+
+def _require_other(data: bytes, target: str) -> None:
+    namespace, name = split_name(read_tree(data, Limits(), Findings()).tag)
+    if name != "alert":
+        return
+    if target == "cap" and namespace in CAP:
+        raise Refused("wrong_namespace", f"it is CAP {CAP[namespace]} already; 'tongda alert check' reads it")
+    if target == "national" and namespace in ("", NATIONAL):
+        words = "it has no namespace of CAP: it is a national message already; --to cap makes CAP of it"
+        raise Refused("wrong_namespace", words)
 
 
 def run(

@@ -14,14 +14,15 @@ from rich.text import Text
 from gateway.clock import SYSTEM
 from gateway.commands.common import database_url, told
 from gateway.feeds.health import overview
-from gateway.feeds.shown import age, as_json
+from gateway.feeds.shown import age, as_json, moment
 from gateway.settings import load_settings
 from gateway.store.database import Database
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from gateway.feeds.health import Health, Overview
+    from gateway.store.sources import KnownTrouble
 
 ALARM = 1
 """Exit code while an alarm of a source is open."""
@@ -60,7 +61,7 @@ def _print(seen: Overview) -> None:
         table.add_row(*_row(source, seen.at))
     console.print(table)
     for source in seen.sources:
-        for line in _words(source):
+        for line in _words(source, seen.at.tzinfo):
             console.print(Text(line), soft_wrap=True)
 
 
@@ -72,16 +73,20 @@ def _row(source: Health, at: datetime) -> list[str]:
     return [source.name, source.kind, *ages, str(state.failures), str(state.items)]
 
 
-def _words(source: Health) -> list[str]:
+def _words(source: Health, zone: tzinfo | None) -> list[str]:
     """Return what there is to say of a source, most urgent first."""
     lines = [f"ALARM {source.name}: {one.code}: {one.sentence}" for one in source.alarms]
     if source.state is not None and source.state.error:
         lines.append(f"{source.name}: {source.state.error}; {source.state.fix}")
     lines += [f"{source.name}: {one.host}: {one.error}; {one.fix}" for one in source.connections if one.error]
     if source.failing_links:
-        lines.append(f"{source.name}: {source.failing_links} links cannot be fetched or read")
-    for one in source.troubles[:_TROUBLES_SHOWN]:
-        when = f"{one.times} times, last {one.last_at:%m-%d %H:%M} UTC"
-        place = f" ({one.place})" if one.place else ""
-        lines.append(f"{source.name}: {when}{place}: {one.sentence}; {one.fix}")
-    return lines
+        links = "1 link" if source.failing_links == 1 else f"{source.failing_links} links"
+        lines.append(f"{source.name}: {links} cannot be fetched or read")
+    return [*lines, *(_trouble(one, zone) for one in source.troubles[:_TROUBLES_SHOWN])]
+
+
+def _trouble(one: KnownTrouble, zone: tzinfo | None) -> str:
+    last = moment(one.last_at, zone)
+    when = f"once, {last}" if one.times == 1 else f"{one.times} times, last {last}"
+    place = f" ({one.place})" if one.place else ""
+    return f"{one.source}: {when}{place}: {one.sentence}; {one.fix}"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from typing import TYPE_CHECKING
 
 from gateway.alerts.hazards import HazardsRefused
 from gateway.clock import SYSTEM
-from gateway.commands.common import log_as_set, serving, told
+from gateway.commands.common import log_as_set, run_until_told, serving, told
 from gateway.desk.office import open_office
 from gateway.desk.policy import PolicyError
 from gateway.desk.render import TemplateError
@@ -24,8 +22,6 @@ from gateway.store.database import Database
 from gateway.store.sources import bound_idleness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gateway.settings import Settings
 
 
@@ -45,20 +41,5 @@ async def _run(settings: Settings) -> None:
         intake = open_intake(database, SYSTEM, Desk(database, SYSTEM, open_office(settings)), settings)
         lease = Lease(own, settings.feeds.lease_seconds)
         reader = Reader(database, intake, settings, lease=lease)
-        with contextlib.suppress(asyncio.CancelledError):
-            # A group ends only when both have: the lease must be given back before the database is closed.
-            async with asyncio.TaskGroup() as group:
-                tasks = (
-                    group.create_task(reader.run()),
-                    group.create_task(keep_watch(own, settings, SYSTEM)),
-                )
-                _cancel_when_told(tasks)
-
-
-def _cancel_when_told(tasks: Iterable[asyncio.Task[None]]) -> None:
-    def stop() -> None:
-        for task in tasks:
-            task.cancel()
-
-    for which in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(which, stop)
+        # The lease must be given back before the databases are closed.
+        await run_until_told(reader.run(), keep_watch(own, settings, SYSTEM))

@@ -24,6 +24,7 @@ from gateway.store.incoming_tables import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from gateway.store.incoming import IncomingRow
 
@@ -73,6 +74,8 @@ def list_messages(
     if json:
         typer.echo(orjson.dumps([_json(row) for row in rows]))
         return
+    if not rows:
+        typer.echo("the inbox has no such message")
     for row in rows:
         typer.echo(
             f"{row.id:>6}  {row.state:<11} {row.source:<12} {row.msg_type:<6} {row.severity:<8} "
@@ -88,7 +91,8 @@ def show(number: Number, json: Json = False) -> None:
         typer.echo(orjson.dumps(_json(row) | {"content": row.content}))
         return
     typer.echo(f"message {row.id} of {row.source}, {row.msg_type}, {row.status}: {row.state}\n{row.reason}")
-    typer.echo(f"key       {row.sender},{row.identifier},{row.sent.isoformat()}\nsignature {row.signature}")
+    typer.echo(f"sent      {_shown(row.sent)}\nkey       {row.sender},{row.identifier}")
+    typer.echo(f"signature {row.signature}")
     if row.alert_id:
         typer.echo(f"led to    alert {row.alert_id}")
     for finding in row.findings:
@@ -113,7 +117,10 @@ def draft(
     """Draft a warning from a message that waits."""
     changes = Changes(region=region, hazard=hazard, level=level, expires=instant(expires))
     row = _run(lambda inbox: inbox.draft(number, login, changes))
-    typer.echo(f"alert {row.id} drafted; next: tongda desk submit {row.id}")
+    typer.echo(
+        f"alert {row.id} drafted; look at it with tongda desk show {row.id}, change what must change with "
+        f"tongda desk edit {row.id} (--region CODE for another area), then tongda desk submit {row.id}"
+    )
 
 
 @app.command("dismiss")
@@ -132,7 +139,9 @@ def alarms(json: Json = False) -> None:
     if json:
         typer.echo(orjson.dumps([one._asdict() for one in standing]))
     for one in standing if not json else ():
-        typer.echo(f"{one.id:>6}  since {one.raised_at.isoformat()}  {one.sentence}")
+        typer.echo(f"{one.id:>6}  {one.subject}, since {_shown(one.raised_at)}: {one.sentence}")
+    if not standing and not json:
+        typer.echo("no alarm is open")
     if standing:
         raise typer.Exit(1)
 
@@ -142,6 +151,11 @@ def seen(alarm: Annotated[int, typer.Argument(metavar="ALARM", min=1, max=2**63 
     """Close an alarm that you have looked at."""
     _run(lambda inbox: inbox.see(alarm, login))
     typer.echo(f"alarm {alarm} is closed")
+
+
+def _shown(at: datetime) -> str:
+    """Return a time as the desk tells it."""
+    return at.astimezone(load_settings().desk.zone).isoformat(sep=" ", timespec="seconds")
 
 
 def _json(row: IncomingRow) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from gateway.store.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import tzinfo
 
     from gateway.settings import Settings
     from gateway.store.partners import KeyRow
@@ -43,7 +44,7 @@ _PREFIX = re.compile(r"\d{2,12}", re.ASCII)
 
 @key.command("add")
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A partner of the settings, [partners.NAME].")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A partner, by its name in the settings.")],
     regions: Annotated[str, typer.Option(metavar="CODES", help="Division codes, with a comma between.")] = "",
     hazards: Annotated[str, typer.Option(metavar="KEYS", help="Keys in hazards.toml.")] = "",
     level: Annotated[Level, typer.Option(help="The gravest level that it may push.")] = Level.RED,
@@ -65,18 +66,20 @@ def add(
         return
     typer.echo(f"key     {made.text}")
     typer.echo(f"secret  {made.secret}")
-    typer.echo(
-        f"Both hold until {until.isoformat()} and cannot be shown again; give them to the partner safely."
-    )
+    end = until.astimezone(settings.desk.zone).isoformat()
+    typer.echo(f"Both hold until {end} and cannot be shown again; give them to the partner safely.")
 
 
 @key.command("list")
 def list_keys(json: Json = False) -> None:
     """List all keys; never the keys themselves."""
     with told():
+        zone = load_settings().desk.zone
         rows = _run(keys.listed)
     for row in rows:
-        typer.echo(orjson.dumps(_public(row)) if json else _line(row))
+        typer.echo(orjson.dumps(_public(row)) if json else _line(row, zone))
+    if not rows and not json:
+        typer.echo("there is no key so far; make one: tongda partner key add NAME")
 
 
 @key.command("revoke")
@@ -141,13 +144,17 @@ def _until(text: str | None) -> datetime:
     try:
         return read_time(text).value.astimezone(UTC)
     except TimeRefused as error:
-        raise typer.BadParameter(f"{error}, e.g. 2027-07-01T08:00:00+08:00") from None
+        refuse(f"--expires {text!r}: {error}, e.g. 2027-07-01T08:00:00+08:00")
 
 
 def _state(row: KeyRow) -> str:
     if row.revoked_at is not None:
         return "revoked"
     return "expired" if row.expires_at <= CLOCK.now() else "live"
+
+
+def _minute(at: datetime, zone: tzinfo) -> str:
+    return at.astimezone(zone).isoformat(sep=" ", timespec="minutes")
 
 
 def _public(row: KeyRow) -> dict[str, object]:
@@ -157,13 +164,13 @@ def _public(row: KeyRow) -> dict[str, object]:
     }
 
 
-def _line(row: KeyRow) -> str:
+def _line(row: KeyRow, zone: tzinfo) -> str:
     limits = [
         *row.regions,
         *row.hazards,
         *([f"up to {row.highest_level}"] if row.highest_level != "red" else []),
     ]
-    used = f"used {row.last_used_at:%Y-%m-%d %H:%MZ}" if row.last_used_at else "never used"
-    until = f"until {row.expires_at:%Y-%m-%d}"
+    used = f"used {_minute(row.last_used_at, zone)}" if row.last_used_at else "never used"
+    until = f"until {_minute(row.expires_at, zone)}"
     what = f"{','.join(row.scopes)}  {' '.join(limits) or 'no limits'}"
     return f"{row.prefix}  {row.partner:<16} {_state(row):<8} {until}  {used}  {what}"

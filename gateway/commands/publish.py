@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.alerts.certificates import KeyRefused
 from gateway.clock import SYSTEM
-from gateway.commands.common import database_url, log_as_set, refuse, serving, told
+from gateway.commands.common import database_url, log_as_set, refuse, run_until_told, serving, told
 from gateway.publish.area import AreaFileRefused
 from gateway.publish.publication import LOOK_BACK, Publisher, Signer, Subscriber
 from gateway.publish.webhooks import Webhooks
@@ -68,12 +66,7 @@ async def _run(settings: Settings, signer: Signer | None, subscribers: Mapping[s
         publisher = Publisher(database, signer, subscribers)
         base_url = settings.publish.base_url or settings.web.base_url
         webhooks = Webhooks(database, settings.publish.webhooks, base_url, published=publisher.published)
-        task = asyncio.gather(publisher.run(), webhooks.run())
-        loop = asyncio.get_running_loop()
-        for which in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(which, task.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await run_until_told(publisher.run(), webhooks.run())
 
 
 def _check_name(name: str) -> None:

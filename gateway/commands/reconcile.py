@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.alerts.hazards import HazardsRefused
 from gateway.clock import SYSTEM
-from gateway.commands.common import log_as_set, serving, told
+from gateway.commands.common import log_as_set, run_until_told, serving, told
 from gateway.desk.office import open_office
+from gateway.desk.policy import PolicyError
+from gateway.desk.render import TemplateError
 from gateway.desk.service import Desk
 from gateway.dispatch.reconciler import Reconciler
 from gateway.feeds.health import keep_watch
+from gateway.feeds.intake import Intake
+from gateway.feeds.settling import keep_settling
 from gateway.store.database import AWAY, Database, heed
 from gateway.store.faults import DATABASE_FAULTS
 
@@ -26,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 def reconcile() -> None:
     """Relay and sweep until SIGTERM."""
-    with told(), serving() as settings:
+    with told(PolicyError, HazardsRefused, TemplateError), serving() as settings:
         log_as_set(settings)
         asyncio.run(_run(settings))
 
@@ -38,12 +41,9 @@ async def _run(settings: Settings) -> None:
         work = [reconciler.run(), _expire(desk, settings.dispatch.reconcile_seconds)]
         if settings.sources:  # their alarms must be raised although no reader lives
             work.append(keep_watch(database, settings, SYSTEM))
-        task = asyncio.gather(*work)
-        loop = asyncio.get_running_loop()
-        for which in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(which, task.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        if settings.sources or settings.partners:  # partners push to the web, where no reader need be
+            work.append(keep_settling(Intake(database, SYSTEM, desk, settings), SYSTEM))
+        await run_until_told(*work)
 
 
 async def _expire(desk: Desk, every: float) -> None:

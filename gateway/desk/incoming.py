@@ -121,6 +121,8 @@ async def _followed(step: Step, came: Alert, mode: str, speaks_for: Collection[s
             "unknown_reference", f"this {came.msg_type} is about a message that was not released here"
         )
     _check_sender(rows, came, speaks_for)
+    # What was withdrawn was never told to anybody, and what took its place may be another warning.
+    rows = [row for row in rows if row.state != "withdrawn"] or rows
     if other := next((row for row in rows if row.warning_id != rows[0].warning_id), None):
         raise DeskRefused(
             "two_warnings",

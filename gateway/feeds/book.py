@@ -44,13 +44,13 @@ class Book:
         self.name = name
         self.source = source
         self._database = database
-        self._clock = clock
+        self.clock = clock
         self.lease = lease
 
     async def state(self) -> State:
         """Return what is known of the source; begin to know it."""
         async with self._database.begin() as connection:
-            await store.ensure(connection, [self.name], self._clock.now())
+            await store.ensure(connection, [self.name], self.clock.now())
             return (await store.states(connection))[self.name]
 
     async def standing_quakes(self, since: datetime) -> list[str]:
@@ -64,7 +64,7 @@ class Book:
         asked = getattr(refused, "retry_after", None)
         pause = jittered(poll_pause(self.source.interval_seconds, failures, asked))
         what = trouble(refused, place_of(self.source.url))
-        now = self._clock.now()
+        now = self.clock.now()
         values = {"failures": failures, "code": what.code, "error": what.sentence, "fix": what.fix}
         values |= {"polled_at": now, "next_at": now + timedelta(seconds=pause)}
         async with self._database.begin() as connection:
@@ -74,7 +74,7 @@ class Book:
 
     async def unchanged(self, fetched: Fetched) -> float:
         """Note a poll whose answer was that nothing has changed; return the seconds to the next."""
-        now = self._clock.now()
+        now = self.clock.now()
         moved = {} if self.source.kind in ALWAYS_MOVING or not fetched.unchanged else {"moved_at": now}
         pause, values = self._good(fetched, now)
         async with self._database.begin() as connection:
@@ -85,7 +85,7 @@ class Book:
         self, fetched: Fetched, reading: Reading, links: Mapping[str, str], troubled: Sequence[Trouble]
     ) -> float:
         """Note a document that was read, with the links that it leads to; return the seconds to the next."""
-        now = self._clock.now()
+        now = self.clock.now()
         before = await self.state()
         pause, values = self._good(fetched, now)
         values |= _movement(before, digest(fetched.data), reading.generated, now)
@@ -104,17 +104,18 @@ class Book:
     async def due_links(self) -> list[LinkRow]:
         """Return the links that are to be fetched."""
         async with self._database.begin() as connection:
-            return await store.due_links(connection, self.name, self._clock.now(), _MOST_LINKS)
+            return await store.due_links(connection, self.name, self.clock.now(), _MOST_LINKS)
 
     async def link_fetched(self, link: LinkRow, troubled: Sequence[Trouble]) -> None:
-        """Note that a link was read."""
+        """Note that a link was read, which ends the troubles that it had."""
         async with self._database.begin() as connection:
-            await store.link_fetched(connection, self.name, link.key, self._clock.now())
-            await store.add_troubles(connection, self.name, troubled, self._clock.now())
+            await store.link_fetched(connection, self.name, link.key, self.clock.now())
+            await store.clear_troubles(connection, self.name, place_of(link.url))
+            await store.add_troubles(connection, self.name, troubled, self.clock.now())
 
     async def link_failed(self, link: LinkRow, what: Trouble) -> None:
         """Note that a link could not be fetched or read; it is tried at the next poll, then less and less."""
-        now = self._clock.now()
+        now = self.clock.now()
         pause = poll_pause(self.source.interval_seconds, link.failures) if link.failures else 0.0
         async with self._database.begin() as connection:
             await store.link_failed(connection, self.name, link.key, now + timedelta(seconds=pause))
@@ -125,18 +126,18 @@ class Book:
         if not count:
             return
         async with self._database.begin() as connection:
-            await store.count_items(connection, self.name, count, self._clock.now() if new else None)
+            await store.count_items(connection, self.name, count, self.clock.now() if new else None)
 
     async def connected(self, host: str, certificate_until: datetime | None) -> None:
         """Note that a host of a stream answers."""
-        now = self._clock.now()
+        now = self.clock.now()
         async with self._database.begin() as connection:
             await self._note(connection, {"polled_at": now, "certificate_until": certificate_until})
             await store.note_connection(connection, self.name, host, {"connected_at": now, **WELL})
 
     async def heard(self, host: str, *, document: bool) -> None:
         """Note a sign of life of a host of a stream; of a document it gave, that it could be read."""
-        now = self._clock.now()
+        now = self.clock.now()
         good = {"good_at": now, "troubled": 0} if document else {}
         async with self._database.begin() as connection:
             await self._note(connection, {**WELL, "heartbeat_at": now, **good})
@@ -146,13 +147,13 @@ class Book:
         """Keep troubles of a stream's message."""
         async with self._database.begin() as connection:
             await self._note(connection, {"troubled": len(what)})
-            await store.add_troubles(connection, self.name, what, self._clock.now())
+            await store.add_troubles(connection, self.name, what, self.clock.now())
 
     async def disconnected(self, host: str, refused: FetchRefused, failures: int) -> None:
         """Note that a host of a stream does not answer, or no longer."""
         what = trouble(refused, host)
         values = {"failures": failures, "code": what.code, "error": what.sentence, "fix": what.fix}
-        now = self._clock.now()
+        now = self.clock.now()
         async with self._database.begin() as connection:
             await self._note(connection, {**values, "polled_at": now})
             await store.note_connection(connection, self.name, host, values)

@@ -65,12 +65,20 @@ class Document:
         """The JSON value.
 
         Raises:
-            FeedRefused: it is not strict JSON.
+            FeedRefused: it is not strict JSON, or no JSON at all.
         """
         read = self._json
         if isinstance(read, JsonRefused):
+            self._require_json()
             raise FeedRefused(read.code, read.message)
         return read
+
+    def _require_json(self) -> None:
+        """Refuse what does not begin as JSON: it is neither broken JSON nor half of it."""
+        if not self.start.strip("\x00"):
+            raise FeedRefused("feed_truncated", "the document is empty")
+        if not self.looks_like_json:
+            raise FeedRefused("feed_malformed", "the document is not JSON: it does not begin with { or [")
 
     @cached_property
     def _json(self) -> Any:  # noqa: ANN401 - whatever it holds, or why it is refused: many ask

@@ -24,14 +24,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from gateway.feeds.fetch.refused import FIXES
-from gateway.feeds.taking import host_of
+from gateway.feeds.shown import moment
+from gateway.feeds.taking import host_of, place_of
 from gateway.store import alarms
 from gateway.store import sources as store
 from gateway.store.database import heed
 from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -78,6 +79,7 @@ class Overview(NamedTuple):
     """All sources of the settings that are enabled."""
 
     at: datetime
+    """In the desk's offset, in which all its times are told."""
     reader: str | None
     """Host and process that read them; None: nobody does."""
     sources: list[Health]
@@ -85,7 +87,7 @@ class Overview(NamedTuple):
 
 async def watch(database: Database, settings: Settings, clock: Clock) -> None:
     """Raise the alarms that are due and clear those that are over; raises what the database raises."""
-    now = clock.now()
+    now = clock.now().astimezone(settings.desk.zone)
     enabled = _enabled(settings)
     async with database.begin() as connection:
         await store.ensure(connection, enabled, now)
@@ -133,7 +135,7 @@ async def overview(database: Database, settings: Settings, clock: Clock) -> Over
         )
         for name, source in _enabled(settings).items()
     ]
-    return Overview(clock.now(), reader, sources)
+    return Overview(clock.now().astimezone(settings.desk.zone), reader, sources)
 
 
 def subject(name: str) -> str:
@@ -159,14 +161,14 @@ async def _due(
     states = await store.states(connection)
     connections = await store.connections(connection)
     failing = await store.failing_links(connection)
-    recent = [one for one in await store.troubles(connection) if now - one.last_at < STREAM_TROUBLES]
+    troubles = await store.troubles(connection)
     due: dict[tuple[str, str], str] = {}
     for name, source in enabled.items():
         hosts = [one for one in connections if one.source == name]
         found = judge(source, states[name], hosts, now, intervals)
-        if sentence := _troubles(
-            source, states[name], failing.get(name, 0), [one for one in recent if one.source == name]
-        ):
+        links = await store.failing_urls(connection, name) if name in failing else []
+        known = [one for one in troubles if one.source == name]
+        if sentence := _troubles(source, states[name], links, known, now):
             found["troubles"] = sentence
         due |= {(subject(name), code): sentence for code, sentence in found.items()}
     return due
@@ -181,7 +183,7 @@ def judge(
         source: its settings.
         state: what is known of it.
         hosts: of its stream; empty for a source that is polled.
-        now: the time.
+        now: the time; the sentences tell times in its offset.
         intervals: how many may pass without an answer.
     """
     longest = max(source.interval * intervals, LEAST_SILENCE)
@@ -207,7 +209,8 @@ def _silent(source: SourceSettings, state: State, now: datetime, longest: timede
         heard = None
     if now - (heard or state.since) < longest:
         return ""
-    since = f"since {_time(heard)}" if heard else f"ever; it is waited for since {_time(state.since)}"
+    begun = moment(heard or state.since, now.tzinfo)
+    since = f"since {begun}" if heard else f"ever; it is waited for since {begun}"
     why = f": {state.error}; {state.fix}" if state.error else "; check that 'tongda feeds' runs"
     return f"no {'sign of life' if is_stream(source) else 'good answer'} {since}{why}"
 
@@ -245,27 +248,53 @@ def _frozen(source: SourceSettings, state: State, now: datetime, longest: timede
     most = standstill(source, stamped=state.generated_at is not None, longest=longest)
     if most is None or now - state.moved_at < most:
         return ""
-    stamp = f"its stamp stands at {_time(state.generated_at)}" if state.generated_at else "it is the same"
-    return f"answers, but {stamp} since {_time(state.moved_at)}; ask the source, or set frozen_minutes"
+    stamp, since = (moment(at, now.tzinfo) for at in (state.generated_at, state.moved_at))
+    stands = f"its stamp stands at {stamp}" if state.generated_at else "it is the same"
+    return f"answers, but {stands} since {since}; ask the source, or set frozen_minutes"
 
 
 def _certificate(state: State, now: datetime) -> str:
     end = state.certificate_until
     if end is None or end - now > timedelta(days=CERTIFICATE_DAYS):
         return ""
-    return f"the certificate of its host expires at {_time(end)}; tell the source"
+    return f"the certificate of its host expires at {moment(end, now.tzinfo)}; tell the source"
 
 
-def _troubles(source: SourceSettings, state: State, failing: int, recent: Iterable[KnownTrouble]) -> str:
-    parts = []
-    if failing:
-        parts.append("documents that its index leads to cannot be fetched or read")
-    # A connection that broke has alarms of its own, and nothing of it could not be read.
-    unread = [one for one in recent if not (one.code in FIXES and one.place in _hosts(source))]
-    if unread if is_stream(source) else state.troubled:
-        parts.append("entries cannot be read")
-    return f"{' and '.join(parts)}; see 'tongda feed status'" if parts else ""
+def _troubles(
+    source: SourceSettings, state: State, links: Sequence[str], known: Sequence[KnownTrouble], now: datetime
+) -> str:
+    """Return what may be missing of a source, with the newest trouble and its way out."""
+    if is_stream(source):
+        recent = (one for one in known if now - one.last_at < STREAM_TROUBLES and not _is_connection(one))
+        newest = next(recent, None)
+        return f"messages of {state.source} are missing or cannot be read{_words(newest)}" if newest else ""
+    if not links and not state.troubled:
+        return ""
+    what = " and ".join(["links"] * bool(links) + ["entries"] * bool(state.troubled))
+    how = "fetched or read" if links else "read"
+    newest = next(_current(source, links, known, every=bool(state.troubled)), None)
+    return f"{what} of {state.source} cannot be {how}{_words(newest)}"
 
 
-def _time(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "no time"
+def _is_connection(trouble: KnownTrouble) -> bool:
+    """Whether a stream's connection broke, which has alarms of its own; its place is a host."""
+    return trouble.code in FIXES and "/" not in trouble.place
+
+
+def _current(
+    source: SourceSettings, links: Sequence[str], known: Sequence[KnownTrouble], *, every: bool
+) -> Iterator[KnownTrouble]:
+    """Yield the troubles of the links, or every one that is no poll that failed."""
+    places = {store.kept_place(place_of(url)) for url in links}
+    within = tuple(f"{place} " for place in places)
+    own = place_of(source.url)
+    for one in known:
+        if (every and one.place != own) or one.place in places or one.place.startswith(within):
+            yield one
+
+
+def _words(trouble: KnownTrouble | None) -> str:
+    if trouble is None:  # it was one of too many to keep
+        return "; see 'tongda feed status'"
+    place = f"{trouble.place}: " if trouble.place else ""
+    return f": {place}{trouble.sentence}; {trouble.fix}"

@@ -180,6 +180,7 @@ class Intake:
         """
         async with self._database.begin() as connection:
             undone = await incoming.left_undone(connection, before)
+            await incoming.clear_answered(connection, self._clock.now())
         for number in undone:
             try:
                 await self._acting.finish(number)

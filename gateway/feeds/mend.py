@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gateway.alerts.model import Reference
-    from gateway.clock import Clock
     from gateway.feeds.book import Book
     from gateway.feeds.fetch.client import Client
     from gateway.feeds.intake import Intake
@@ -41,12 +40,11 @@ _OK, _NO_CONTENT = 200, 204
 class Mender:
     """Mends one stream beside its reading; :meth:`run` lives until it is cancelled."""
 
-    def __init__(self, book: Book, client: Client, intake: Intake, clock: Clock) -> None:
+    def __init__(self, book: Book, client: Client, intake: Intake) -> None:
         """Have nothing to mend yet."""
         self._book = book
         self._client = client
         self._intake = intake
-        self._clock = clock
         self._archive = book.source.archive_url
         self._adapter = book.source.adapter
         self._since: datetime | None = None
@@ -58,7 +56,7 @@ class Mender:
         """Ask for what came since the last sign of life, where the kind can ask so."""
         if self._archive is None or backfill_query(self._adapter.kind) is None:
             return
-        earliest = self._clock.now() - FURTHEST
+        earliest = self._book.clock.now() - FURTHEST
         start = max(heard_at - OVERLAP, earliest) if heard_at else earliest
         self._since = min(self._since or start, start)
         self._wanted.set()

@@ -19,19 +19,26 @@ from gateway.feeds.document import Document
 from gateway.feeds.fetch.pace import AT_ONCE, LONGEST_WAIT
 from gateway.feeds.fetch.refused import FetchRefused
 from gateway.feeds.recheck import Recheck
-from gateway.feeds.taking import hand_over, index_adapter, linked_adapter, place_of, read, trouble, troubles
+from gateway.feeds.taking import (
+    LINK_FIXES,
+    hand_over,
+    index_adapter,
+    linked_adapter,
+    place_of,
+    read,
+    trouble,
+    troubles,
+)
 from gateway.store.database import heed
 from gateway.store.sources import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gateway.clock import Clock
     from gateway.feeds.book import Book
     from gateway.feeds.contract import Link
     from gateway.feeds.fetch.client import Client, Fetched
     from gateway.feeds.intake import Intake
-    from gateway.feeds.lease import Lease
     from gateway.store.sources import LinkRow
 
 MOST_LINKS = 3_000
@@ -46,14 +53,12 @@ _FDSN = frozenset({"fdsn_text", "quakeml", "emsc"})
 class Poller:
     """Polls one source; the lease is asked before each fetch, and before each alert is handed over."""
 
-    def __init__(self, book: Book, client: Client, intake: Intake, lease: Lease, clock: Clock) -> None:
+    def __init__(self, book: Book, client: Client, intake: Intake) -> None:
         """Poll nothing yet."""
-        self._recheck = Recheck(book, client, intake, clock)
+        self._recheck = Recheck(book, client, intake)
         self._book = book
         self._client = client
         self._intake = intake
-        self._lease = lease
-        self._clock = clock
         self._source = book.source
         self._etag = self._last_modified = self._digest = ""
         self._whole_at = float("-inf")
@@ -68,7 +73,7 @@ class Poller:
 
     async def _first_pause(self) -> float:
         """Return the seconds that are left of the last pause: a restart must not ask more often."""
-        state, now = await self._book.state(), self._clock.now()
+        state, now = await self._book.state(), self._book.clock.now()
         if state.next_at is None or (state.polled_at and state.polled_at > now):  # the clock was set back
             return 0.0
         left = (state.next_at - now).total_seconds()
@@ -76,7 +81,7 @@ class Poller:
 
     async def poll(self) -> float:
         """Poll once; return the seconds to the next poll."""
-        self._lease.require()
+        self._book.lease.require()
         try:
             fetched = await self._fetch()
             reading = await self._read(fetched)
@@ -90,7 +95,7 @@ class Poller:
 
     async def _fetch(self) -> Fetched:
         """Fetch the document, at times the whole of it: some servers say for ever that it is the same."""
-        now = self._clock.monotonic()
+        now = self._book.clock.monotonic()
         if now - self._whole_at < WHOLE_SECONDS:
             return await self._client.fetch(
                 self._source.url, etag=self._etag, last_modified=self._last_modified
@@ -139,7 +144,7 @@ class Poller:
             try:
                 allowed[_checked(self._client, link.url)] = link.updated
             except FetchRefused as why:
-                refused.append(Trouble("link_refused", place_of(link.url), why.sentence, why.fix))
+                refused.append(trouble(why, place_of(link.url), LINK_FIXES)._replace(code="link_refused"))
         if len(links) > MOST_LINKS:
             more = f"the index has more than {MOST_LINKS} links; the rest is left out"
             refused.append(Trouble("links_left_out", "", more, "choose a smaller feed of the source"))
@@ -157,12 +162,12 @@ class Poller:
     async def _work(self, due: Iterator[LinkRow], until: float) -> None:
         loop = asyncio.get_running_loop()
         for link in due:
-            self._lease.require()
+            self._book.lease.require()
             try:
                 fetched = await self._client.fetch(link.url)
                 reading = await self._read_linked(fetched)
             except (FetchRefused, FeedRefused) as refused:
-                await self._book.link_failed(link, trouble(refused, place_of(link.url)))
+                await self._book.link_failed(link, trouble(refused, place_of(link.url), LINK_FIXES))
             else:
                 await self._take_linked(link, reading)
             if loop.time() >= until:

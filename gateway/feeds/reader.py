@@ -7,7 +7,6 @@ the lease cannot be renewed any more everything stops, before another process ma
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,9 +20,10 @@ from gateway.feeds.fetch.pace import Pace
 from gateway.feeds.fetch.refused import FetchRefused
 from gateway.feeds.lease import Lease, LeaseLost
 from gateway.feeds.poller import Poller
+from gateway.feeds.settling import keep_settling
 from gateway.feeds.stream import Stream
 from gateway.store.database import AWAY, heed
-from gateway.store.faults import DATABASE_FAULTS
+from gateway.store.faults import DATABASE_FAULTS, database_fault
 
 if TYPE_CHECKING:
     from gateway.clock import Clock
@@ -39,11 +39,9 @@ STREAMS = frozenset({"ws", "wss", "tcp"})
 """Schemes of sources that push."""
 _AGAIN = 5.0
 """Seconds until a source is tried again that failed in a way of our own."""
-_SETTLE_EVERY = 30.0
 _FAULTS = (*DATABASE_FAULTS, *AWAY)
 """Of the database; the driver has one that is no error of the database's own."""
 _NOT_NOTED: tuple[type[Exception], ...] = (LeaseLost, *_FAULTS)
-_LEFT_UNDONE = timedelta(seconds=60)
 
 
 class Reader:
@@ -75,7 +73,7 @@ class Reader:
             try:
                 held = await self.lease.take()
             except _FAULTS as error:
-                log.warning("lease cannot be asked for", error=type(error).__name__)
+                log.warning("lease cannot be asked for", reason=database_fault(error))
                 held = False
             if held:
                 await self._hold()
@@ -85,7 +83,7 @@ class Reader:
         sources = {name: one for name, one in self._settings.sources.items() if one.enabled}
         log.info("this process reads the sources", sources=sorted(sources), lease=self.lease.token)
         reading = [asyncio.create_task(self._keep_reading(*one), name=one[0]) for one in sources.items()]
-        reading.append(asyncio.create_task(self._settle(), name="settle"))
+        reading.append(asyncio.create_task(keep_settling(self._intake, self._clock), name="settle"))
         try:
             await self.lease.keep()
             log.warning("the lease is lost: this process stops reading")
@@ -124,19 +122,7 @@ class Reader:
         client = make_client(book.source, self._settings, self._pace, self._clock, self._lookup)
         async with client:
             kind = Stream if URL(book.source.url).scheme in STREAMS else Poller
-            await kind(book, client, self._intake, self.lease, self._clock).run()
-
-    async def _settle(self) -> None:
-        """Do what a process that died had begun with a message."""
-        while True:
-            heed()
-            try:
-                await self._intake.settle(self._clock.now() - _LEFT_UNDONE)
-            except _FAULTS as error:
-                log.warning("intake waits for the database", error=type(error).__name__)
-            except Exception:
-                log.exception("intake failed", alarm=True)
-            await asyncio.sleep(_SETTLE_EVERY)
+            await kind(book, client, self._intake).run()
 
 
 def make_client(

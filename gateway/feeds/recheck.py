@@ -19,7 +19,6 @@ from gateway.feeds.fetch.refused import FetchRefused
 from gateway.feeds.taking import hand_over, place_of, read, trouble
 
 if TYPE_CHECKING:
-    from gateway.clock import Clock
     from gateway.feeds.book import Book
     from gateway.feeds.fetch.client import Client, Fetched
     from gateway.feeds.intake import Intake
@@ -37,25 +36,24 @@ LONGEST_SECONDS = 10.0
 class Recheck:
     """Asks about what one source no longer lists."""
 
-    def __init__(self, book: Book, client: Client, intake: Intake, clock: Clock) -> None:
+    def __init__(self, book: Book, client: Client, intake: Intake) -> None:
         """Ask nothing yet."""
         self._book = book
         self._client = client
         self._intake = intake
-        self._clock = clock
         self._asked: dict[str, float] = {}
 
     async def missing(self, reading: Reading) -> None:
         """Ask about each event with a standing warning that the document of a good poll does not have."""
-        source, at = self._book.source, self._clock.monotonic()
+        source, at = self._book.source, self._book.clock.monotonic()
         if source.adapter.deleted is None or source.archive_url is None:
             return
-        standing = await self._book.standing_quakes(self._clock.now() - STANDS)
+        standing = await self._book.standing_quakes(self._book.clock.now() - STANDS)
         listed = {name for one in reading.solutions for name in one.ids}
         due = [name for name in standing if name not in listed and self._is_due(name, at)]
         for name in due[:MOST]:
             # The list itself must not wait for a query that hangs; the others come after the next poll.
-            if self._clock.monotonic() - at > LONGEST_SECONDS:
+            if self._book.clock.monotonic() - at > LONGEST_SECONDS:
                 return
             self._asked[name] = at
             if not await self._ask(name, source.archive_url):
@@ -80,7 +78,7 @@ class Recheck:
         adapter = self._book.source.adapter
         if fetched.status == HTTPStatus.CONFLICT:
             assert adapter.deleted is not None
-            gone = adapter.deleted(name, fetched.data, self._clock.now())
+            gone = adapter.deleted(name, fetched.data, self._book.clock.now())
             return Reading(adapter.kind, solutions=[gone])
         if fetched.status != HTTPStatus.OK:
             raise FetchRefused("missing", f"the source has no answer about {name} (HTTP {fetched.status})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
@@ -20,13 +21,27 @@ ACTIONS = ("inbox", "draft", "submit", "release")
 """What may become of an alert that comes in, each more than the one before."""
 
 
-def _source_name(value: str) -> str:
-    if not re.fullmatch(SOURCE_NAME, value):
-        raise ValueError("the name of a source has small letters, digits and underscores, at most 32")
-    return value
+def _named(noun: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(SOURCE_NAME, value):
+            raise ValueError(
+                f"the name of {noun} has small letters, digits and underscores, at most 32, a letter first"
+            )
+        return value
+
+    return AfterValidator(check)
 
 
-SourceName = Annotated[str, AfterValidator(_source_name)]
+def _has_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port is not None
+    except ValueError:
+        return False
+
+
+SourceName = Annotated[str, _named("a source")]
+PartnerName = Annotated[str, _named("a partner")]
+WebhookName = Annotated[str, _named("a webhook")]
 Url = Annotated[str, begins("https://", "http://", "wss://", "ws://", "tcp://")]
 Code = Annotated[str, Field(pattern=r"^\d{2,12}$")]
 
@@ -165,6 +180,10 @@ class SourceSettings(Section):
         for url in (self.url, *self.more_urls):
             if url.startswith(("http://", "ws://", "tcp://")) and not self.allow_http:
                 raise ValueError("an address without TLS needs allow_http")
+            if url.startswith("tcp://") and not (_has_port(url) and self.adapter.transport == "tcp"):
+                raise ValueError("a tcp:// address needs a port, and a kind that reads streams (naad)")
+        if self.signature == "require" and not self.signers:
+            raise ValueError("signature require needs signers: the certificates that may sign")
         if self.adapter.official:
             return self
         if not self.accept_unofficial:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import tzinfo
 
     from gateway.feeds.health import Health, Overview
 
@@ -16,8 +17,19 @@ _TROUBLES_SHOWN = 20
 
 
 def as_json(seen: Overview) -> dict[str, Any]:
-    """Return everything as JSON values; times are UTC, troubles the newest 20 of each source."""
-    return {"at": seen.at, "reader": seen.reader, "sources": [_source(one, seen.at) for one in seen.sources]}
+    """Return everything as JSON values: times in the offset of ``seen.at``, 20 troubles of each."""
+    sources = [_source(one, seen.at) for one in seen.sources]
+    told: dict[str, Any] = _told({"at": seen.at, "reader": seen.reader, "sources": sources}, seen.at.tzinfo)
+    return told
+
+
+def _told(value: Any, zone: tzinfo | None) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a value with its times in a zone, to the second."""
+    if isinstance(value, datetime):
+        return value.astimezone(zone).replace(microsecond=0)
+    if isinstance(value, dict):
+        return {name: _told(one, zone) for name, one in value.items()}
+    return [_told(one, zone) for one in value] if isinstance(value, list) else value
 
 
 def _source(one: Health, at: datetime) -> dict[str, Any]:
@@ -36,6 +48,11 @@ def _source(one: Health, at: datetime) -> dict[str, Any]:
 
 def _without_source(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "source"}
+
+
+def moment(at: datetime | None, zone: tzinfo | None) -> str:
+    """Return a time in a zone, for people: ``2026-07-01 10:00+08:00``."""
+    return at.astimezone(zone).isoformat(" ", "minutes") if at else "no time"
 
 
 def seconds(then: datetime | None, at: datetime) -> float | None:

@@ -91,8 +91,8 @@ async def _replace(connection: AsyncConnection, one: Message, row: IncomingRow, 
             connection,
             f"incoming {row.id}",
             "update_of_work",
-            f"{row.source} sent a {row.msg_type} of what alert {one.row.alert_id} was made of; it is in the "
-            f"inbox as message {row.id} ({row.state}: {row.reason})",
+            f"message {row.id} of {row.source}, msgType {row.msg_type}, is about what alert "
+            f"{one.row.alert_id} was made of, and is {row.state}: {row.reason}; look at it in the inbox",
             now,
         )
     return []

@@ -18,19 +18,17 @@ from gateway.feeds.fetch.pace import reconnect_pause
 from gateway.feeds.fetch.refused import FetchRefused
 from gateway.feeds.fetch.wire import open_wire
 from gateway.feeds.mend import Mender
-from gateway.feeds.taking import hand_over, host_of, read, trouble, troubles
+from gateway.feeds.taking import STREAM_FIXES, hand_over, host_of, read, trouble, troubles
 from gateway.store.database import heed
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.clock import Clock
     from gateway.feeds.book import Book
     from gateway.feeds.contract import Reading
     from gateway.feeds.fetch.client import Client
     from gateway.feeds.fetch.wire import Heard, Wire
     from gateway.feeds.intake import Intake
-    from gateway.feeds.lease import Lease
 
 log = structlog.get_logger(__name__)
 
@@ -41,16 +39,14 @@ _OFTEN = 5.0
 class Stream:
     """Reads one stream; the lease is asked before each message is handed over."""
 
-    def __init__(self, book: Book, client: Client, intake: Intake, lease: Lease, clock: Clock) -> None:
+    def __init__(self, book: Book, client: Client, intake: Intake) -> None:
         """Open nothing yet."""
         self._book = book
         self._client = client
         self._intake = intake
-        self._lease = lease
-        self._clock = clock
         self._source = book.source
         self._adapter = book.source.adapter
-        self._mender = Mender(book, client, intake, clock)
+        self._mender = Mender(book, client, intake)
         self._noted: dict[tuple[str, bool], float] = {}
         self._certificates: dict[str, datetime | None] = {}
 
@@ -73,7 +69,7 @@ class Stream:
         host = host_of(url)
         while True:
             heed()
-            self._lease.require()
+            self._book.lease.require()
             for document in (True, False):
                 self._noted.pop((host, document), None)
             try:
@@ -97,7 +93,7 @@ class Stream:
             alive_until = loop.time() + self._source.idle_seconds
             while True:
                 heard = await self._hear(wire, alive_until)
-                self._lease.require()
+                self._book.lease.require()
                 if heard.alive:
                     alive_until = loop.time() + self._source.idle_seconds
                 await self._take_all(heard, url, host)
@@ -117,7 +113,7 @@ class Stream:
             try:
                 reading = await read(self._adapter, Document(data, url))
             except FeedRefused as refused:
-                await self._book.troubled([trouble(refused, host)])
+                await self._book.troubled([trouble(refused, host, STREAM_FIXES)])
                 continue
             await self._take(reading, host)
 
@@ -125,13 +121,13 @@ class Stream:
         handed = await hand_over(self._intake, self._book, reading, place=host)
         await self._book.took(handed.total, new=handed.new)
         await self._note(host, document=True)
-        if noted := [*troubles(reading.findings, host), *handed.troubles]:
+        if noted := [*troubles(reading.findings, host, STREAM_FIXES), *handed.troubles]:
             await self._book.troubled(noted)
         self._mender.listed(reading.recent if reading.heartbeat else ())
 
     async def _note(self, host: str, *, document: bool) -> None:
         """Write a sign of life down, unless that was done a moment ago."""
-        now = self._clock.monotonic()
+        now = self._book.clock.monotonic()
         if now - self._noted.get((host, document), float("-inf")) >= _OFTEN:
             self._noted[host, document] = now
             await self._book.heard(host, document=document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -17,7 +18,7 @@ from gateway.store.database import REFUSED
 from gateway.store.sources import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gateway.alerts.findings import Finding
     from gateway.feeds.book import Book
@@ -36,14 +37,41 @@ _FIXES = {
     "link_refused": "add the host to allow_hosts of the source if it may be fetched from",
     "unknown_format": "check the kind and the address of the source",
 }
+_ASK_ABOUT_LINK = "ask the source: the address stands in its index"
+LINK_FIXES = {
+    **dict.fromkeys(("url", "missing", "redirects", "not_http", "error_page"), _ASK_ABOUT_LINK),
+    **dict.fromkeys(("userinfo", "unknown_format"), _ASK_ABOUT_LINK),
+    "scheme": f"{_ASK_ABOUT_LINK}; set allow_http where it has none with TLS",
+    "dns": f"check the name server; if it is well, {_ASK_ABOUT_LINK}",
+}
+"""Code -> the way out where a link of an index is meant, whose address is not in the settings."""
+STREAM_FIXES = {
+    **dict.fromkeys(
+        ("error_page", "feed_malformed", "json_malformed", "unknown_format"),
+        "check the kind and the address of the source; if they are right, ask the source",
+    ),
+    "feed_truncated": "if it goes on, ask the source: a stream sends nothing twice",
+    "feed_too_large": "ask the source for shorter messages",
+}
+"""Code -> the way out where a message of a stream is meant, which is not fetched again."""
 
 
 def index_adapter(own: Adapter, document: Document) -> Adapter:
-    """Return what reads the document at a source's own address: its kind, or an index where it is one."""
+    """Return what reads the document at a source's own address: its kind, or an index where it is one.
+
+    Raises:
+        FeedRefused: it is of another kind, of which many adapters would find nothing in it and all well.
+    """
     if own.recognises(document):
         return own
     indexes = (adapter(kind) for kind in INDEXES if kind != own.kind)
-    return next((one for one in indexes if one.recognises(document)), own)
+    for index in indexes:
+        if index.recognises(document):
+            return index
+    found = recognise(document)
+    if found is not None and own.transport != "tcp":  # what a tcp stream brings is plain CAP
+        raise FeedRefused("unknown_format", f"the address has a document of kind {found.kind}")
+    return own
 
 
 def linked_adapter(own: Adapter, document: Document) -> Adapter:
@@ -139,30 +167,40 @@ def _is_of_no_use(error: Exception) -> bool:
     return any(isinstance(one, REFUSED) for one in (error, driver, getattr(driver, "__cause__", None)))
 
 
-def trouble(refused: FetchRefused | FeedRefused, place: str) -> Trouble:
-    """Return what is kept of a refusal."""
+def trouble(
+    refused: FetchRefused | FeedRefused, place: str, fixes: Mapping[str, str] = MappingProxyType({})
+) -> Trouble:
+    """Return what is kept of a refusal; ``fixes`` go before the usual ways out."""
     if isinstance(refused, FetchRefused):
-        return Trouble(refused.code, place, refused.sentence, refused.fix)
-    return Trouble(refused.code, place, refused.message, _FIXES.get(refused.code, _LOOK))
+        return Trouble(refused.code, place, refused.sentence, fixes.get(refused.code, refused.fix))
+    fix = {**_FIXES, **fixes}.get(refused.code, _LOOK)
+    return Trouble(refused.code, place, refused.message, fix)
 
 
-def troubles(findings: Iterable[Finding], place: str) -> list[Trouble]:
+def troubles(
+    findings: Iterable[Finding], place: str, fixes: Mapping[str, str] = MappingProxyType({})
+) -> list[Trouble]:
     """Return what is kept of the findings of a document: what could not be read of it."""
+    usual = {**_FIXES, **fixes}
     return [
-        Trouble(one.code, f"{place} {one.path}".strip(), one.message, _FIXES.get(one.code, _LOOK))
+        Trouble(one.code, f"{place} {one.path}".strip(), one.message, usual.get(one.code, _LOOK))
         for one in findings
         if one.severity == "error"
     ]
 
 
 def place_of(url: str) -> str:
-    """Return an address as it may be shown: without its query, which may hold a token."""
+    """Return an address as it may be shown: without its query, which may hold a token.
+
+    A port is shown where it is not the usual one of the scheme.
+    """
     try:
         parsed = URL(url)
         host = parsed.host or ""  # fails where the punycode is none
+        port = "" if parsed.is_default_port() or not parsed.port else f":{parsed.port}"
     except ValueError:
         return "an address that is no URL"
-    return f"{host}{parsed.path}"
+    return f"{f'[{host}]' if ':' in host else host}{port}{parsed.path}"
 
 
 def host_of(url: str) -> str:
@@ -172,6 +210,8 @@ def host_of(url: str) -> str:
 
 
 __all__ = [
+    "LINK_FIXES",
+    "STREAM_FIXES",
     "Document",
     "Handed",
     "hand_over",

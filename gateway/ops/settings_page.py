@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from channels import base
 from gateway.feeds.settings import RuleSettings, SourceSettings
 from gateway.partners.settings import PartnerSettings
+from gateway.publish.settings import WebhookSettings
 from gateway.settings import ChannelSettings, Settings, route_settings
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ _NAMED: dict[str, type[BaseModel]] = {
     "sources.NAME": SourceSettings,
     "sources.NAME.rule": RuleSettings,
     "partners.NAME": PartnerSettings,
+    "publish.webhooks.NAME": WebhookSettings,
 }
 """Sections of which there may be several; a partner's rule is as a source's."""
 

@@ -118,10 +118,10 @@ class ChannelReceipts(Answer):
 
 
 class RegionReceipts(ChannelReceipts):
-    """Deliveries of one channel in one region."""
+    """Deliveries of one channel in one township, its villages summed."""
 
     region: str
-    """Division code, 12 digits."""
+    """Division code of the township, 12 digits; of the county or higher where people are known so only."""
 
 
 class ReleaseReceipts(Answer):

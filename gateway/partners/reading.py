@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
+from gateway.alerts.findings import REFUSALS
 from gateway.alerts.model import Alert
 from gateway.alerts.write import write
 from gateway.feeds.cap_item import cap_item
@@ -19,6 +20,7 @@ from gateway.feeds.noted import Noted
 from gateway.feeds.strict_json import JsonRefused, read_json
 from gateway.partners.form import AlertForm, CapForm
 from gateway.partners.refused import PartnerRefused
+from gateway.partners.words import plain
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -76,8 +78,14 @@ def _item(data: bytes) -> Item:
     noted = Noted()
     item = cap_item(data, "alert", noted)
     if item is None:
-        raise _unfit(noted.all()[0].message)
+        raise _unfit(_words_first(noted.all()[0].message))
     return item
+
+
+def _words_first(message: str) -> str:
+    """Return the message of a refused document with its code, which means little to people, at the end."""
+    code, _, words = message.partition(": ")
+    return f"{words} ({code})" if code in REFUSALS else message
 
 
 def _utf8(text: str) -> bytes:
@@ -110,4 +118,4 @@ def _unfit(sentence: str) -> PartnerRefused:
 
 def _place(fault: ErrorDetails) -> str:
     where = ".".join(str(step) for step in fault["loc"])
-    return f"{where}: {fault['msg']}" if where else fault["msg"]
+    return f"{where or 'the body'}: {plain(fault)}"

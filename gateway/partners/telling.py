@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from channels.base import Proof
+from gateway.audience.codes import township_of
 from gateway.coverage import coverage
 from gateway.partners.answers import (
     ChannelReceipts,
@@ -144,7 +145,8 @@ def _receipts(row: Any, counts: Iterable[Any]) -> ReleaseReceipts:  # noqa: ANN4
     channels: defaultdict[str, Counter[str]] = defaultdict(Counter)
     regions: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for channel, region, state, count in counts:
-        for counter in (total, channels[channel], regions[channel, region]):
+        # A village may have one recipient, whose receipt would then be a person's.
+        for counter in (total, channels[channel], regions[channel, township_of(region)]):
             counter[_word(state)] += count
     return ReleaseReceipts(
         reference=row.reference,

@@ -34,6 +34,7 @@ from gateway.store.releases import Heard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from cryptography import x509
 
@@ -75,12 +76,22 @@ class Signer(NamedTuple):
         if settings.key_file is None or settings.certificate_file is None:
             return None
         password = settings.key_password.get_secret_value() if settings.key_password else None
-        signer = cls(load_key(settings.key_file, password), load_certificates([settings.certificate_file]))
+        key = _load_key(settings.key_file, password)
+        signer = cls(key, load_certificates([settings.certificate_file]))
         if signer.certificates[0].public_key() != signer.key.public_key():
             raise KeyRefused(
                 "publish.key_file does not fit the first certificate of publish.certificate_file"
             )
         return signer
+
+
+def _load_key(path: Path, password: str | None) -> SigningKey:
+    """Return the private key; a refusal that may be due to its password names the setting."""
+    try:
+        return load_key(path, password)
+    except KeyRefused as error:
+        setting = " (publish.key_password)" if "password" in str(error) else ""
+        raise KeyRefused(f"{error}{setting}") from None
 
 
 class Subscriber(NamedTuple):

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import base64
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from gateway.feeds.settings import Code, SourceName
-from gateway.sections import ExistingFile, Key, Keys, Section, begins
-from gateway.webhook_signature import secret_bytes
+from gateway.feeds.settings import Code, WebhookName
+from gateway.sections import ExistingFile, Section, begins
+from gateway.webhook_signature import PREFIX
+
+_LEAST_BYTES = 24
+_LEAST_DIFFERENT = 8
+_WAY_OUT = "make one: printf 'whsec_%s' \"$(openssl rand -base64 32)\""
+
+
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    """Refuse what a library of Standard Webhooks could not read, and what can be guessed."""
+    text = value.get_secret_value()
+    if not text.startswith(PREFIX):
+        raise ValueError(f"a webhook secret begins with {PREFIX}; {_WAY_OUT}")
+    try:
+        secret = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except ValueError:
+        raise ValueError(f"what follows {PREFIX} is not base64 with its = at the end; {_WAY_OUT}") from None
+    if len(secret) < _LEAST_BYTES:
+        raise ValueError(f"a webhook secret has at least {_LEAST_BYTES} bytes; {_WAY_OUT}")
+    if len(set(secret)) < _LEAST_DIFFERENT:
+        raise ValueError(f"this webhook secret can be guessed; {_WAY_OUT}")
+    return value
+
+
+def _listed(value: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
+    return value if isinstance(value, list) else [value]
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
+WebhookSecrets = Annotated[list[WebhookSecret], BeforeValidator(_listed), Field(min_length=1)]
 
 
 class WebhookSettings(Section):
@@ -16,9 +45,9 @@ class WebhookSettings(Section):
 
     url: Annotated[str, begins("https://", "http://")] = Field(repr=False)
     """Where the message is posted. Redirects are not followed."""
-    secrets: Keys
-    """What the messages are signed with, as in Standard Webhooks: ``whsec_`` and base64, or plain
-    characters; a list of the new one and the old one while the receiver changes over."""
+    secrets: WebhookSecrets
+    """What the messages are signed with, as in Standard Webhooks: ``whsec_`` and base64 of 24 bytes or more;
+    a list of the new one and the old one while the receiver changes over."""
     enabled: bool = True
     """Whether it is told. What is released meanwhile is not sent later."""
     levels: list[Literal["red", "orange", "yellow", "blue"]] = Field(default_factory=list)
@@ -31,13 +60,6 @@ class WebhookSettings(Section):
     """Whether it may be told without TLS."""
     allow_private: bool = False
     """Whether its host may have a loopback, private or link-local address."""
-
-    @field_validator("secrets")
-    @classmethod
-    def _usable(cls, secrets: list[Key]) -> list[Key]:
-        for one in secrets:
-            secret_bytes(one.get_secret_value())
-        return secrets
 
     @model_validator(mode="after")
     def _encrypted(self) -> WebhookSettings:
@@ -64,7 +86,7 @@ class PublishSettings(Section):
     """How the outside reaches ``/cap/``. Absent: ``web.public_url``, or made of host and port."""
     most: int = Field(default=200, ge=1, le=1000)
     """How many alerts the index has at most, the newest first."""
-    webhooks: dict[SourceName, WebhookSettings] = Field(default_factory=dict)
+    webhooks: dict[WebhookName, WebhookSettings] = Field(default_factory=dict)
     """Who is told of each public release, by name, ``[publish.webhooks.NAME]``."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, Select, Text, all_, and_, func, literal, or_, select, tuple_, update
+from sqlalchemy import ARRAY, Select, Text, all_, and_, func, literal, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.alerts.model import AlertKey
@@ -267,3 +267,19 @@ async def _first(connection: AsyncConnection, query: Select[Any]) -> IncomingRow
 
 async def _all(connection: AsyncConnection, query: Select[Any]) -> list[IncomingRow]:
     return [IncomingRow(**row._mapping) for row in await connection.execute(query)]  # noqa: SLF001 - as above
+
+
+_ANSWERED = text(
+    """
+    UPDATE alarms SET cleared_at = :at
+    FROM incoming JOIN alerts ON alerts.id = incoming.alert_id
+    WHERE alarms.cleared_at IS NULL AND alarms.subject = 'incoming ' || incoming.id
+      AND alarms.code IN ('source_took_back', 'alert_in_question', 'vanished')
+      AND alerts.state IN ('cancelled', 'expired', 'withdrawn')
+    """
+)
+
+
+async def clear_answered(connection: AsyncConnection, at: datetime) -> int:
+    """Close the alarms about alerts that are over by now; return how many."""
+    return int((await connection.execute(_ANSWERED, {"at": at})).rowcount)

@@ -257,10 +257,23 @@ async def add_troubles(
     await connection.execute(_PRUNE_TROUBLES, {"source": source, "kept": TROUBLES_KEPT})
 
 
-def _bounded(trouble: Trouble) -> Trouble:
-    return Trouble(
-        trouble.code, _plain(trouble.place, _PLACE), _plain(trouble.sentence, _SENTENCE), trouble.fix
+async def clear_troubles(connection: AsyncConnection, source: str, place: str) -> None:
+    """Forget the troubles at a place, and of what stands in the document there."""
+    kept = kept_place(place)
+    there = source_troubles.c.place == kept
+    within = source_troubles.c.place.startswith(f"{kept} ", autoescape=True)
+    await connection.execute(
+        delete(source_troubles).where(source_troubles.c.source == source, there | within)
     )
+
+
+def kept_place(place: str) -> str:
+    """Return a place as a trouble keeps it."""
+    return _plain(place, _PLACE)
+
+
+def _bounded(trouble: Trouble) -> Trouble:
+    return Trouble(trouble.code, kept_place(trouble.place), _plain(trouble.sentence, _SENTENCE), trouble.fix)
 
 
 def _plain(value: str, longest: int) -> str:
@@ -323,6 +336,14 @@ async def failing_links(connection: AsyncConnection) -> dict[str, int]:
     failing = source_links.c.fetched_at.is_(None) & (source_links.c.failures > 0)
     asked = select(source_links.c.source, func.count()).where(failing).group_by(source_links.c.source)
     return {str(source): int(count) for source, count in await connection.execute(asked)}
+
+
+async def failing_urls(connection: AsyncConnection, source: str) -> list[str]:
+    """Return links of a source that could not be fetched or read so far: those that were tried last."""
+    failing = (source_links.c.source == source) & source_links.c.fetched_at.is_(None)
+    asked = select(source_links.c.url).where(failing & (source_links.c.failures > 0))
+    newest = asked.order_by(source_links.c.next_at.desc(), source_links.c.key).limit(TROUBLES_KEPT)
+    return list((await connection.execute(newest)).scalars())
 
 
 async def forget_connections(connection: AsyncConnection, source: str, hosts: Sequence[str]) -> None:

@@ -673,11 +673,30 @@ class TestCommand:
         assert alert.malformed_references == ("A_1",)
         assert b"<polygon>110.0,30.0 " in result.stdout_bytes
 
+    @pytest.mark.parametrize(
+        ("target", "words"),
+        [
+            ("cap", "it is CAP 1.2 already; 'tongda alert check' reads it"),
+            (
+                "national",
+                "it has no namespace of CAP: it is a national message already; --to cap makes CAP of it",
+            ),
+        ],
+    )
+    def test_what_is_in_the_format_already_is_said_in_one_line(self, national, cap, target, words):
+        path = cap if target == "cap" else national
+        result = convert("--to", target, path)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.endswith(f"{path}: {words}\n")
+        assert len(result.stderr.splitlines()) == 1
+
     @pytest.mark.parametrize("target", ["cap", "national"])
-    def test_what_cannot_be_converted_is_one_line(self, national, cap, target):
-        result = convert("--to", target, cap if target == "cap" else national)
-        assert result.exit_code == 2
-        assert result.stdout == ""
+    @pytest.mark.parametrize("data", ["", "<alert", "<feed/>", '<alert xmlns="urn:x"/>'])
+    def test_what_cannot_be_converted_is_one_line(self, tmp_path, target, data):
+        path = tmp_path / "odd.xml"
+        path.write_text(data, "utf-8")
+        result = convert("--to", target, path)
+        assert (result.exit_code, result.stdout) == (2, "")
         assert len(result.stderr.splitlines()) == 1
 
     def test_a_file_that_is_not_there_and_one_that_cannot_be_written(self, national, tmp_path):

@@ -8,10 +8,10 @@ from gateway.alerts.model import Status
 from gateway.audience.county import CENTRE
 from gateway.desk.office import load_hazards
 from gateway.feeds.contract import Solution
-from gateway.feeds.seismic.association import Known, known
+from gateway.feeds.seismic.case import Setup
 from gateway.feeds.seismic.intensity import Township
 from gateway.feeds.seismic.settings import SeismicSettings, load_seismic
-from gateway.feeds.seismic.warning import Setup
+from gateway.feeds.seismic.versions import Known, known
 from gateway.settings import DeskSettings
 from gateway.share import share
 

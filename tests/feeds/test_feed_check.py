@@ -146,6 +146,21 @@ class TestTheKind:
         assert "edxl" in result.stderr
 
     @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            ("read me", "the document is not JSON: it does not begin with { or ["),
+            ("id,time,mag\n1,2,3", "the document is not JSON: it does not begin with { or ["),
+            ("", "the document is empty"),
+            ('{"features": [{"id"', "the JSON ends in the middle"),
+            ('{"features": [}', "the JSON is broken at line 1, column 15"),
+            ("7", "the document is no JSON object"),
+        ],
+    )
+    def test_one_of_json_tells_half_a_document_from_one_that_is_broken_or_no_json(self, file, data, message):
+        (line,) = lines(run("--kind", "usgs", file(data)))
+        assert [one["message"] for one in line["findings"]] == [message]
+
+    @pytest.mark.parametrize(
         ("data", "code"),
         [
             ("", "feed_truncated"),

@@ -27,6 +27,7 @@ from gateway.feeds.lease import Lease
 from gateway.feeds.poller import Poller
 from gateway.feeds.reader import make_client
 from gateway.feeds.shown import age
+from gateway.feeds.taking import place_of
 from gateway.settings import load_settings
 from gateway.store import alarms
 from gateway.store import sources as store
@@ -60,7 +61,7 @@ class Office:
         intake = Intake(self.county.database, self.clock, self.county.desk, self.settings)
         async with make_client(self.source, self.settings, Pace(), self.clock) as client:
             client._deadline = deadline
-            yield Poller(book, client, intake, self.lease, self.clock)
+            yield Poller(book, client, intake)
 
     async def alarms(self) -> dict[str, str]:
         """Watch, then return what is open."""
@@ -180,7 +181,7 @@ class TestAFrozenSource:
                     last = await office.alarms()
                     office.clock.advance(200)
         assert list(last) == ["frozen"]
-        assert "2026-07-01 02:00 UTC" in last["frozen"]
+        assert "its stamp stands at 2026-07-01 10:00+08:00 since" in last["frozen"]
 
     async def test_that_is_silent_as_well_has_one_alarm(self, county, lease):
         async with serve(Feeds()) as feeds:
@@ -226,10 +227,18 @@ class TestOtherAlarms:
             office = Office(county, lease, kind="atom", url=feeds.url("/feed"))
             async with office.polling() as poller:
                 await poller.poll()
-                assert list(await office.alarms()) == ["troubles"]
+                assert await office.alarms() == {
+                    "troubles": "entries of weather cannot be read: elsewhere.example.org/x: "
+                    "the host elsewhere.example.org is none of this source; "
+                    "add the host to allow_hosts of the source if it may be fetched from"
+                }
                 feeds.page("/feed", atom(feeds.url("/missing")))
                 await poller.poll()
-                assert list(await office.alarms()) == ["troubles"]
+                assert await office.alarms() == {
+                    "troubles": "links of weather cannot be fetched or read: "
+                    f"127.0.0.1:{feeds.port}/missing: a link leads to nothing (HTTP 404); "
+                    "ask the source: the address stands in its index"
+                }
                 feeds.page("/missing", cap("one"))
                 await poller.poll()
                 assert await office.alarms() == {}
@@ -258,6 +267,38 @@ class TestOtherAlarms:
         await book.disconnected("one.example.org", FetchRefused("connection", "it broke"), 1)
         await book.heard("one.example.org", document=False)
         assert await office.alarms() == {}
+
+    async def test_of_troubles_are_not_for_a_host_that_the_settings_no_longer_name(self, county, lease):
+        office = Office(county, lease, kind="emsc", url="wss://one.example.org/")
+        await office.alarms()
+        book = Book(county.database, office.clock, lease, NAME, office.source)
+        for code in ("connection", "too_slow", "dns"):
+            await book.disconnected("before.example.org:8443", FetchRefused(code, "it broke"), 1)
+        await book.heard("one.example.org", document=False)
+        assert await office.alarms() == {}
+
+    async def test_of_troubles_of_a_stream_say_the_newest_that_is_no_broken_connection(self, county, lease):
+        office = Office(county, lease, kind="emsc", url="wss://one.example.org/")
+        await office.alarms()
+        book = Book(county.database, office.clock, lease, NAME, office.source)
+        await book.troubled([store.Trouble("feed_malformed", "one.example.org", "it is odd", "ask them")])
+        office.clock.advance(1)
+        await book.disconnected("one.example.org", FetchRefused("connection", "it broke"), 1)
+        assert await office.alarms() == {
+            "troubles": "messages of weather are missing or cannot be read: "
+            "one.example.org: it is odd; ask them"
+        }
+
+    async def test_of_troubles_of_links_do_not_name_a_poll_that_failed_later(self, county, lease):
+        async with serve(Feeds()) as feeds:
+            feeds.page("/feed", atom(feeds.url("/missing")))
+            office = Office(county, lease, kind="atom", url=feeds.url("/feed"))
+            async with office.polling() as poller:
+                await poller.poll()
+                office.clock.advance(20)
+                feeds.page("/feed", status=500)
+                await poller.poll()
+                assert "/missing: a link leads to nothing" in (await office.alarms())["troubles"]
 
     async def test_of_troubles_of_a_stream_end_after_an_hour_though_only_pings_are_answered(
         self, county, lease
@@ -330,6 +371,32 @@ class TestTroubles:
         assert f"{kept.place}{kept.sentence}".isprintable()
         assert kept.place.startswith("sender ")
         assert kept.place.endswith(" one")
+
+    async def test_of_a_link_are_forgotten_when_it_is_read_and_those_of_others_stay(self, county):
+        places = ("h/a_b", "h/a_b entry[1]", "h/axb entry", "h/a_bc", "entry[1]")
+        many = [store.Trouble("x", place, "s", "f") for place in places]
+        async with county.database.begin() as connection:
+            for source in ("a", "b"):
+                await store.add_troubles(connection, source, many, SENT)
+            await store.clear_troubles(connection, "a", "h/a_b")
+            kept = await store.troubles(connection, "a")
+            other = await store.troubles(connection, "b")
+        assert {one.place for one in kept} == {"h/axb entry", "h/a_bc", "entry[1]"}
+        assert len(other) == 5
+
+    @pytest.mark.parametrize(
+        ("url", "place"),
+        [
+            ("https://feed.example.org/a?token=x", "feed.example.org/a"),
+            ("https://feed.example.org:443/a", "feed.example.org/a"),
+            ("https://feed.example.org:8443/a", "feed.example.org:8443/a"),
+            ("http://feed.example.org:443/a", "feed.example.org:443/a"),
+            ("http://[2001:db8::1]:8080/a", "[2001:db8::1]:8080/a"),
+            ("http://feed.example.org:99999/", "an address that is no URL"),
+        ],
+    )
+    def test_name_the_port_of_an_address_where_it_is_not_the_usual_one(self, url, place):
+        assert place_of(url) == place
 
 
 class TestAges:
@@ -440,6 +507,21 @@ class TestTheCommand:
         seen = json.loads(self.run(tmp_path, database_url, "--json").stdout)
         assert seen["sources"][0]["alarms"][0]["code"] == "silent"
         assert seen["reader"] == lease.holder
+
+    async def test_tells_troubles_and_times_in_the_offset_of_the_desk(
+        self, county, lease, tmp_path, database_url
+    ):
+        once = store.Trouble("x", "feed.example.org:8443/a", "it is odd", "ask them")
+        often = store.Trouble("x", "entry[1]", "it is odd", "ask them")
+        at = SENT + timedelta(microseconds=123456)
+        async with county.database.begin() as connection:
+            await store.add_troubles(connection, NAME, [often], SENT)
+            await store.add_troubles(connection, NAME, [once, often], at)
+        told = self.run(tmp_path, database_url).stdout
+        assert f"{NAME}: once, 2026-07-01 10:00+08:00 (feed.example.org:8443/a): it is odd; ask them" in told
+        assert f"{NAME}: 2 times, last 2026-07-01 10:00+08:00 (entry[1]): it is odd; ask them" in told
+        (source,) = json.loads(self.run(tmp_path, database_url, "--json").stdout)["sources"]
+        assert {one["last_at"] for one in source["troubles"]} == {"2026-07-01T10:00:00+08:00"}
 
     async def test_shows_what_the_overview_has(self, county, lease):
         office = Office(county, lease, kind="cap", url="https://feed.example.org/")

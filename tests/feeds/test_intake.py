@@ -438,3 +438,70 @@ class TestSignedByAPartner:
         )
         taken = await intake.take("partner.water", "cap", item(message(), is_cap=True))
         assert (taken.state, "must sign" in taken.reason) == ("held", True)
+
+
+class TestAChainWithADraftThatNeverWentOut:
+    async def test_an_update_that_names_all_before_it_follows_the_one_that_was_sent(self, county):
+        """The first was replaced before it was sent, so that the second is a warning of its own."""
+        intake = county.intake(weather={"action": "draft"})
+        first = message()
+        second = message("b", minutes=1, msg_type="Update", about=(first,))
+        third = message("c", minutes=2, msg_type="Update", about=(first, second))
+        county.clock.advance(120)
+        await county.take(intake, first)
+        (taken,) = await county.take(intake, second)
+        row = await county.desk.submit(taken.alert_id, "source.weather")
+        for person in ("first", "second"):
+            await county.desk.approve(row.id, row.digest, person)
+        await county.desk.release(row.id, "sender")
+        (last,) = await county.take(intake, third)
+        drafted = (await county.desk.show(last.alert_id)).alert
+        assert (last.state, drafted.msg_type, drafted.supersedes) == ("drafted", "Update", row.id)
+
+
+class TestAlarmsThatAreAnswered:
+    async def test_one_about_an_alert_is_over_when_the_alert_is(self, county):
+        intake = county.intake(weather=RELEASE | {"retract_minutes": 1})
+        first = message()
+        (taken,) = await county.take(intake, first)
+        county.clock.advance(120)
+        await county.take(intake, message("end", minutes=1, msg_type="Cancel", about=(first,), infos=()))
+        assert "source_took_back" in await county.alarms()
+        await intake.settle(county.clock.now())
+        assert "source_took_back" in await county.alarms()
+        cancel = (await county.desk.show(taken.alert_id)).cancel
+        await county.desk.approve(cancel.id, cancel.digest, "first")
+        await intake.settle(county.clock.now())
+        assert await county.alarms() == []
+
+
+class TestRulesThatNameWhatThereIsNot:
+    @pytest.mark.parametrize(
+        ("rule", "sentence"),
+        [
+            ({"hazards": ["rainstrom"]}, r"sources.weather.rule.hazards: .*did you mean rainstorm"),
+            ({"agrees_with": ["wether"]}, r"sources.weather.rule.agrees_with: .*did you mean weather"),
+        ],
+    )
+    def test_are_refused_with_the_nearest_name(self, rule, sentence):
+        from gateway.feeds.reception import check_rules
+        from gateway.settings import SettingsRefused, load_settings
+        from tests.feeds.test_stamps import HAZARDS
+
+        source = {"kind": "cap", "url": "https://feed.example.org/", "rule": rule}
+        with pytest.raises(SettingsRefused, match=sentence):
+            check_rules(load_settings(sources={"weather": source}), HAZARDS)
+
+    @pytest.mark.parametrize(
+        ("source", "sentence"),
+        [
+            ({"kind": "naad", "url": "tcp://stream.example.org"}, "needs a port"),
+            ({"kind": "cap", "url": "tcp://stream.example.org:1"}, "reads streams"),
+            ({"kind": "cap", "url": "https://feed.example.org", "signature": "require"}, "needs signers"),
+        ],
+    )
+    def test_a_source_that_could_never_work_is_refused(self, source, sentence):
+        from gateway.settings import SettingsRefused, load_settings
+
+        with pytest.raises(SettingsRefused, match=sentence):
+            load_settings(sources={"weather": source | {"allow_http": True}})

@@ -60,7 +60,7 @@ class Rig:
         book = Book(self.county.database, self.clock, self.lease, NAME, one)
         intake = Intake(self.county.database, self.clock, self.county.desk, settings)
         async with make_client(one, settings, Pace(), self.clock, to_home) as client:
-            yield Poller(book, client, intake, self.lease, self.clock)
+            yield Poller(book, client, intake)
 
     async def state(self) -> store.State:
         async with self.county.database.begin() as connection:
@@ -172,6 +172,16 @@ class TestAPoll:
         good = await rig.state()
         assert (good.failures, good.error, good.good_at) == (0, "", rig.clock.now())
         assert await rig.taken() == ["one", "two"]
+
+    @pytest.mark.parametrize("kind", ["usgs", "eccc", "metno", "geonet", "emsc"])
+    async def test_that_brings_the_document_of_another_kind_is_a_failed_one(self, rig, corpus, kind):
+        rig.feeds.page("/feed", (corpus / "nws_json" / "empty_active.json").read_bytes())
+        async with rig.poller(kind=kind, accept_unofficial=True) as poller:
+            await poller.poll()
+        state = await rig.state()
+        assert (state.failures, state.good_at, state.code) == (1, None, "unknown_format")
+        assert state.error == "the address has a document of kind nws"
+        assert state.fix == "check the kind and the address of the source"
 
     async def test_is_made_less_and_less_often_while_it_fails(self, rig):
         async with rig.poller() as poller:
@@ -300,12 +310,23 @@ class TestAnIndex:
             await poller.poll()
             assert await rig.taken() == ["four", "one"]
             assert await rig.failing() == 2
-            assert {place for _, place in await rig.troubles()} == {f"{HOME}/b", f"{HOME}/c"}
+            home = f"{HOME}:{rig.feeds.port}"
+            assert {place for _, place in await rig.troubles()} == {f"{home}/b", f"{home}/c"}
             rig.feeds.page("/b", cap("two"))
             rig.feeds.page("/c", cap("three"))
             await poller.poll()  # the index itself is the same
         assert await rig.taken() == ["four", "one", "three", "two"]
         assert await rig.failing() == 0
+        assert await rig.troubles() == []
+
+    async def test_with_a_dead_link_says_that_its_address_is_not_in_the_settings(self, rig):
+        rig.index("/a", "/moved")
+        rig.feeds.page("/moved", status=302, Location="/away/and/away")
+        async with rig.poller(kind="atom") as poller:
+            await poller.poll()
+        async with rig.county.database.begin() as connection:
+            kept = await store.troubles(connection, NAME)
+        assert {one.fix for one in kept} == {"ask the source: the address stands in its index"}
 
     async def test_with_a_link_that_goes_on_failing_tries_it_less_and_less(self, rig):
         rig.index("/a")
@@ -628,6 +649,44 @@ class TestTheReader:
                 names.append(one.headers["User-Agent"])
         return names
 
+    async def test_goes_on_by_itself_where_the_database_was_away_for_longer_than_the_lease(self, county):
+        async with serve(Feeds()) as feeds:
+            feeds.page("/feed", cap("one"))
+            source = {"kind": "cap", "url": feeds.url("/feed"), "allow_http": True, "allow_private": True,
+                      "interval_seconds": 1}  # fmt: skip
+            reader = self.reader(county, 1.0, {NAME: source})
+            async with self.running(reader) as (task,):
+                await until(lambda: feeds.asked)
+                async with county.database.raw() as connection:
+                    for table in ("leases", "source_states", "incoming"):
+                        await connection.execute(f"ALTER TABLE {table} RENAME TO {table}_away")
+                    await until(lambda: reader.lease._until == 0)
+                    feeds.page("/feed", cap("two"))
+                    for table in ("leases", "source_states", "incoming"):
+                        await connection.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
+                    county.clock.advance(60)
+                    await until(lambda: self.has(connection, "two"))
+                assert not task.done()
+
+    @staticmethod
+    async def has(connection, identifier: str) -> bool:
+        asked = "SELECT count(*) FROM incoming WHERE identifier = $1"
+        return bool(await connection.fetchval(asked, identifier))
+
+    async def test_ends_at_once_although_a_source_hides_the_cancellation(self, county, monkeypatch):
+        async def hide(_reader, _book):
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                raise KeyError("an invented mistake") from None
+
+        monkeypatch.setattr(Reader, "_read", hide)
+        source = {"kind": "cap", "url": "https://feed.example.org/", "interval_seconds": 3600}
+        reader = self.reader(county, 15, {NAME: source})
+        async with asyncio.timeout(20), self.running(reader):
+            await until(lambda: reader.lease.token)
+            await asyncio.sleep(0.1)
+
     async def test_stops_at_once_where_the_lease_is_lost(self, county):
         async with serve(Feeds()) as feeds:
             feeds.page("/feed", cap("one"))
@@ -775,7 +834,8 @@ class TestAnAlertThatTheProgramFailsOver:
         async with rig.poller(kind="atom") as poller:
             await poller.poll()
         assert await rig.taken() == ["one", "three"]
-        assert await rig.troubles() == [("item_failed", f"{HOME}/b invented@weather.example.org two")]
+        place = f"{HOME}:{rig.feeds.port}/b"
+        assert await rig.troubles() == [("item_failed", f"{place} invented@weather.example.org two")]
         assert await rig.failing() == 1
 
     async def test_is_tried_again_at_the_next_poll(self, rig, monkeypatch):

@@ -81,7 +81,7 @@ async def rig(county):
         intake = open_intake(county.database, county.clock, county.desk, settings)
         book = Book(county.database, county.clock, lease, "usgs", settings.sources["usgs"])
         async with make_client(settings.sources["usgs"], settings, Pace(), county.clock, to_home) as client:
-            yield Rig(county, feeds, Poller(book, client, intake, lease, county.clock))
+            yield Rig(county, feeds, Poller(book, client, intake))
 
 
 async def test_a_409_takes_back_what_the_list_has_forgotten(rig):
@@ -119,3 +119,16 @@ async def test_what_is_listed_is_not_asked_about(rig):
     await rig.poll(quake(), seconds=1)
     await rig.poll(quake(1000))
     assert rig.asked() == []
+
+
+async def test_one_that_gets_no_answer_ends_the_asking_until_the_next_poll(rig, monkeypatch):
+    async def standing(*_):
+        return ["xx1", "xx2", "xx3"]
+
+    monkeypatch.setattr(Book, "standing_quakes", standing)
+    rig.feeds.page("/query", "nothing", status=500)
+    for asked in range(1, 4):
+        await rig.poll()
+        assert len(rig.asked()) == asked
+    await rig.poll()
+    assert len(rig.asked()) == 3

@@ -11,20 +11,16 @@ from hypothesis import strategies as st
 from gateway.alerts.model import Status
 from gateway.feeds.seismic.association import (
     Event,
-    Key,
     are_apart,
     assign,
     covers,
-    digest,
-    fold,
-    known,
     partition,
-    plain,
     score,
     touched,
     voices,
 )
 from gateway.feeds.seismic.preference import agreeing, preferred
+from gateway.feeds.seismic.versions import Key, digest, fold, known, plain
 from tests.feeds.seismic_made import ORIGIN, rules, solution, version
 
 LIMITS = rules().association

@@ -14,8 +14,9 @@ from gateway.alerts.write import write
 from gateway.audience.area import from_alert
 from gateway.desk.checks import check_ready
 from gateway.feeds.drill_words import drill_words
+from gateway.feeds.seismic.case import Case
 from gateway.feeds.seismic.intensity import Township
-from gateway.feeds.seismic.warning import Case, Concern, Made, decide
+from gateway.feeds.seismic.warning import Concern, Made, decide
 from gateway.settings import DeskSettings
 from gateway.share import share
 from tests.feeds.seismic_made import ORIGIN, TOWNS, setup, version

@@ -166,6 +166,11 @@ class TestRefusals:
                 ["channels.chat.live.rate: "],
             ),
             ('[channels."a b"]\nkind = "wecom"\n', ["channels.a b: the name of a channel has small letters"]),
+            (
+                '[publish.webhooks.City-1]\nurl = "https://partner.example.org/"\n',
+                ["publish.webhooks.City-1: the name of a webhook has small letters"],
+            ),
+            ('[partners.Wa-ter]\nname = "x"\n', ["partners.Wa-ter: the name of a source or a partner has"]),
         ],
     )
     def test_a_bad_file_is_named_with_the_setting(self, toml, text, words):
@@ -232,9 +237,20 @@ class TestKeys:
 
 
 class TestPage:
-    @pytest.mark.parametrize("model", [Settings, ChannelSettings, *settings_page._sections().values()])
+    @pytest.mark.parametrize(
+        "model",
+        [
+            Settings,
+            ChannelSettings,
+            *settings_page._sections().values(),
+            *settings_page._NAMED.values(),
+        ],
+    )
     def test_every_setting_says_what_it_means(self, model):
         assert [name for name in model.model_fields if not settings_page.description(model, name)] == []
+
+    def test_a_webhook_has_its_own_table(self):
+        assert "| `publish.webhooks.NAME.secrets` | list | must be set |" in settings_page.page()
 
     def test_the_page_is_up_to_date(self):
         page = ROOT / "docs" / "settings.md"

@@ -10,6 +10,7 @@ import itertools
 import json
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,12 +22,13 @@ from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from gateway.partners.requests import payload
+from gateway.partners.reading import read
+from gateway.partners.requests import Request, payload
 from gateway.share import share
 from gateway.web.api import app as api
 from gateway.web.api.openapi import document
 from gateway.web.guard import CSP
-from gateway.webhook_signature import ID, SIGNATURE, TIMESTAMP, secret_bytes, sign
+from gateway.webhook_signature import ID, SIGNATURE, TIMESTAMP, secret_bytes, sign, verify
 from tests.conftest import ROOT
 
 from .conftest import Partner, form
@@ -85,6 +87,35 @@ class TestDocument:
                 assert {"400", "401", "403", "429", "503"} <= one["responses"].keys(), path
                 assert one["description"]
 
+    def test_every_post_names_the_headers_that_it_needs(self):
+        needed = {"Idempotency-Key", ID, TIMESTAMP, SIGNATURE}
+        for methods in DOCUMENT["paths"].values():
+            for method, one in methods.items():
+                headers = [spot for spot in one["parameters"] if spot["in"] == "header"]
+                assert {spot["name"] for spot in headers} == (needed if method == "post" else set())
+                assert all(spot["required"] and spot["description"] for spot in headers)
+
+    def test_the_example_is_an_alert_that_is_read_without_a_finding(self):
+        content = DOCUMENT["paths"]["/alerts"]["post"]["requestBody"]["content"]
+        pushed = read("application/cap+xml", content["application/cap+xml"]["example"].encode())
+        assert pushed.item.alert.identifier == "example-20260701-1"
+        assert [one.code for one in pushed.item.findings if one.severity == "error"] == []
+
+    async def test_the_recipe_of_the_description_makes_a_signature_that_holds(self, water):
+        about = DOCUMENT["info"]["description"]
+        recipe = re.search(r"```python\n(.*?)\n\n\nheaders", about, re.DOTALL)[1]
+        assert recipe in (ROOT / "docs" / "partner-api.md").read_text(encoding="utf-8")
+        assert "docs/" not in about
+        made: dict = {}
+        exec(recipe, made)
+        body = json.dumps(form()).encode()
+        target = "/api/v1/alerts?dry_run=true"
+        headers = made["signed"](water.key.secret, "POST", target, body)
+        request = Request("POST", target, body, *(headers[name] for name in (ID, TIMESTAMP, SIGNATURE)))
+        at = datetime.fromtimestamp(int(headers[TIMESTAMP]), UTC)
+        secrets = [secret_bytes(water.key.secret)]
+        assert verify(secrets, request.nonce, request.timestamp, request.signature, request.payload, at) == at
+
     async def test_it_is_served_as_it_is(self, client):
         response = await client.get("/api/v1/openapi.json")
         assert response.content_type == "application/json"
@@ -118,7 +149,7 @@ class TestTrue:
 
 
 def described(*, forms: bool) -> dict:
-    """The document without credentials: every request is signed here, and other tests have wrong ones.
+    """The document without credentials: every request is signed by Signing, and other tests have wrong ones.
 
     With ``forms`` it takes alerts in JSON alone, which no random text would ever be.
     """
@@ -126,6 +157,8 @@ def described(*, forms: bool) -> dict:
     for methods in made["paths"].values():
         for one in methods.values():
             del one["security"]
+            signed = {ID, TIMESTAMP, SIGNATURE}
+            one["parameters"] = [spot for spot in one["parameters"] if spot["name"] not in signed]
     if forms:
         push = made["paths"]["/alerts"]["post"]
         schema = {"$ref": "#/components/schemas/AlertForm"}

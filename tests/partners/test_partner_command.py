@@ -111,6 +111,18 @@ class TestKeys:
         assert output.count("\n") == 1
 
     @pytest.mark.usefixtures("told")
+    def test_an_empty_list_says_so_and_stays_empty_for_programs(self):
+        assert "there is no key so far" in partner("list")
+        assert partner("list", "--json") == ""
+
+    def test_times_are_told_in_the_zone_of_the_desk(self, told):
+        config = told / "tongda.toml"
+        config.write_text(config.read_text() + '[desk]\nutc_offset = "+06:00"\n', encoding="utf-8")
+        shown = partner("add", "water", "--expires", "2099-01-01T00:00:00+08:00")
+        assert "until 2098-12-31T22:00:00+06:00" in shown
+        assert "until 2098-12-31 22:00+06:00" in partner("list")
+
+    @pytest.mark.usefixtures("told")
     def test_a_time_without_a_zone_is_refused(self):
         partner("add", "water", "--expires", "2099-01-01T00:00:00", code=2)
         assert listed() == []

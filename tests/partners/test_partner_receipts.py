@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy import text
 
@@ -48,6 +50,23 @@ class TestReceipts:
             "radio": {"pending": 3},
         }
         assert {one["region"] for one in release["regions"]} == {NORTH}
+
+    async def test_villages_are_summed_to_their_township(self, water, released, database):
+        await write(database, f"UPDATE counters SET region = '{NORTH[:9]}201' WHERE channel = 'sms'")
+        await write(
+            database,
+            "INSERT INTO counters (release_id, channel, region, state, count) SELECT release_id, channel, "
+            f"'{NORTH[:9]}202', 8, 1 FROM counters WHERE channel = 'sms'",
+        )
+        (release,) = (await (await water.get(f"/{released}/receipts")).json())["releases"]
+        rows = [one for one in release["regions"] if one["channel"] == "sms"]
+        assert rows == [{"channel": "sms", "region": NORTH, "states": {"pending": 3, "delivered": 1}}]
+
+    async def test_coverage_has_nothing_finer_than_a_township(self, water, released, database):
+        await write(database, f"UPDATE deliveries SET region = '{NORTH[:9]}201'")
+        answer = await (await water.get(f"/{released}/coverage")).json()
+        assert {one["code"] for one in answer["townships"]} == {NORTH}
+        assert f"{NORTH[:9]}201" not in json.dumps(answer)
 
     async def test_the_state_tells_that_it_was_sent(self, water, released):
         answer = await (await water.get(f"/{released}")).json()

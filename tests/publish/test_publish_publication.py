@@ -13,15 +13,17 @@ from gateway.alerts.certificates import KeyRefused
 from gateway.alerts.parse import parse
 from gateway.alerts.signature import sign, verify
 from gateway.publish.publication import Publisher, Signer, beginning, prepare
-from gateway.publish.settings import PublishSettings
+from gateway.publish.settings import PublishSettings, WebhookSettings
 from gateway.settings import SettingsRefused, load_settings
 from gateway.store import alarms
 from gateway.store import publish as store
 from tests.alerts.pki import make, write_certificates, write_key
 from tests.desk.conftest import START, fields, sent
-from tests.publish.conftest import follow, hook
+from tests.publish.conftest import OLD_SECRET, SECRET, follow, hook
 
 PUBLISHED = "SELECT alert_id, identifier, status, scope, mode, xml, sha256 FROM publications ORDER BY id"
+
+OPENSSL = r"make one: printf 'whsec_%s' \"\$\(openssl rand -base64 32\)\""
 
 
 class TestWhatIsPublished:
@@ -214,6 +216,16 @@ class TestTheSigner:
         with pytest.raises(KeyRefused, match="does not fit"):
             Signer.load(settings)
 
+    @pytest.mark.parametrize(("real", "given"), [("invented", None), (None, "invented"), ("invented", "x")])
+    def test_a_password_that_does_not_fit_names_its_setting(self, tmp_path, bureau, real, given):
+        settings = PublishSettings(
+            key_file=write_key(bureau, tmp_path / "key.pem", real),
+            key_password=given,
+            certificate_file=write_certificates(tmp_path / "certificate.pem", bureau),
+        )
+        with pytest.raises(KeyRefused, match=r"publish\.key_password"):
+            Signer.load(settings)
+
     def test_no_files_are_no_signer(self):
         assert Signer.load(PublishSettings()) is None
 
@@ -243,18 +255,29 @@ class TestSettings:
         ("changes", "words"),
         [
             ({"url": "http://partner.example.org/"}, "allow_http"),
-            ({"secrets": "whsec_!8f1c09d28f1c09d28f1c09d28f1c09d2"}, "base64"),
-            ({"secrets": "short"}, "32 characters"),
+            ({"secrets": "8f1c09d2" * 8}, f"begins with whsec_; {OPENSSL}"),
+            ({"secrets": ["whsec_!8f1c09d28f1c09d28f1c09d28f1c09d2"]}, f"not base64 .*{OPENSSL}"),
+            ({"secrets": SECRET.rstrip("=")}, "its = at the end"),
+            ({"secrets": "whsec_QUJD"}, f"at least 24 bytes; {OPENSSL}"),
+            ({"secrets": "whsec_"}, "at least 24 bytes"),
+            ({"secrets": "whsec_" + "A" * 44}, "can be guessed"),
+            ({"secrets": []}, "secrets"),
             ({"levels": ["purple"]}, "levels"),
             ({"regions": ["x"]}, "regions"),
         ],
     )
     def test_a_webhook_that_cannot_be_is_refused_in_words(self, tmp_path, monkeypatch, changes, words):
         monkeypatch.chdir(tmp_path)
-        good = {"url": "https://partner.example.org/", "secrets": "8f1c09d2" * 8}
+        good = {"url": "https://partner.example.org/", "secrets": SECRET}
         with pytest.raises(SettingsRefused, match=words) as refused:
             load_settings(publish={"webhooks": {"city": good | changes}})
         assert "\n" not in str(refused.value)
+        assert SECRET.rstrip("=") not in str(refused.value)
+
+    @pytest.mark.parametrize("secrets", [SECRET, [SECRET, OLD_SECRET]])
+    def test_secrets_of_standard_webhooks_are_taken(self, secrets):
+        settings = WebhookSettings(url="https://partner.example.org/", secrets=secrets)
+        assert settings.secrets[0].get_secret_value() == SECRET
 
     def test_a_key_needs_its_certificate(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

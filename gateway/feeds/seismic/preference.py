@@ -9,8 +9,8 @@ from gateway.feeds.seismic.association import score, voices
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from gateway.feeds.seismic.association import Known
     from gateway.feeds.seismic.settings import Association, Preference
+    from gateway.feeds.seismic.versions import Known
 
 
 def live(solutions: Collection[Known]) -> list[Known]:

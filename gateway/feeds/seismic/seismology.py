@@ -21,12 +21,14 @@ from gateway.alerts.model import Alert
 from gateway.alerts.write import write
 from gateway.desk.office import load_hazards
 from gateway.feeds.contract import Item
-from gateway.feeds.seismic import association
-from gateway.feeds.seismic.association import Event, Key, Known
+from gateway.feeds.seismic import association, versions
+from gateway.feeds.seismic.association import Event
+from gateway.feeds.seismic.case import Case, Report, Setup
 from gateway.feeds.seismic.intensity import Township
 from gateway.feeds.seismic.preference import live, preferred
 from gateway.feeds.seismic.settings import open_seismic
-from gateway.feeds.seismic.warning import Case, Concern, Made, Report, Setup, decide
+from gateway.feeds.seismic.versions import Key, Known
+from gateway.feeds.seismic.warning import Concern, Made, decide
 from gateway.store import alarms
 from gateway.store import seismic as store
 from gateway.store.faults import DATABASE_FAULTS
@@ -144,9 +146,9 @@ class Seismology:
         official = self._is_official(source)
         came = []
         for one in solutions:
-            known = association.known(source, one, at, official=official)
+            known = versions.known(source, one, at, official=official)
             if known is not None:
-                came.append(_Came(known, association.digest(known), one.original))
+                came.append(_Came(known, versions.digest(known), one.original))
         return came
 
     def _is_official(self, source: str) -> bool:
@@ -193,8 +195,8 @@ class Seismology:
 
     async def _store(self, connection: AsyncConnection, old: Known, came: _Came) -> Known:
         """Store one more version; return the newest one after it."""
-        folded = association.fold(old, came.known)
-        if not association.is_newer(came.known, old):
+        folded = versions.fold(old, came.known)
+        if not versions.is_newer(came.known, old):
             await store.insert_solutions(connection, [_row(came, came.known, current=False)])
             await store.change_solution(connection, folded.number, **_columns(folded))
             return folded

@@ -1,9 +1,9 @@
-"""Whether there is something to say about an event, and the CAP message that says it. Pure.
+"""Whether there is something to say about an event. Pure.
 
 The first report of an event is an Alert. A further one is an Update, and is made only where the level, the
 townships or the magnitude changed, a second independent agency first agrees, or an official source says what
-only an unofficial one had. Where nothing of the event
-is left, or no township reaches a level any more, a Cancel takes the warning back.
+only an unofficial one had. Where nothing of the event is left, or no township reaches a level any more, a
+Cancel takes the warning back.
 
 What is computed here is an estimate and says so. It cannot be more than its rule allows: whatever is doubtful
 carries a finding of weight ``error``, on which the intake holds it for a person.
@@ -14,39 +14,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.alerts.findings import Finding
-from gateway.alerts.model import (
-    Alert,
-    Area,
-    Category,
-    Certainty,
-    Info,
-    MsgType,
-    Reference,
-    ResponseType,
-    Scope,
-    Status,
-    Urgency,
-    ValuePair,
-)
 from gateway.feeds.seismic.association import score
+from gateway.feeds.seismic.case import Report, epicentre, gravest, is_old
 from gateway.feeds.seismic.intensity import distance_km, is_too_deep, shaken
+from gateway.feeds.seismic.message import cancel, compose
 from gateway.feeds.seismic.preference import agreeing, live, preferred
-from gateway.feeds.seismic.settings import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
-    from gateway.alerts.hazards import Hazards, Level
-    from gateway.feeds.seismic.association import Known
+    from gateway.alerts.hazards import Level
+    from gateway.feeds.seismic.case import Case, Setup
     from gateway.feeds.seismic.intensity import Shaken, Township
-    from gateway.feeds.seismic.settings import SeismicSettings
-    from gateway.settings import DeskSettings
-
-HAZARD = "earthquake"
-"""Key in hazards.toml."""
-MOST_NAMES = 20
-"""Townships that a text names, before it says how many there are."""
+    from gateway.feeds.seismic.versions import Known
 
 UNOFFICIAL = "quake_unofficial"
 DOUBTS = {
@@ -60,63 +40,6 @@ DOUBTS = {
     UNOFFICIAL: "The source is no official one: for information only.",
 }
 """Code of a finding that holds a warning for a person -> what it says."""
-
-
-class Setup(NamedTuple):
-    """What warnings are made with."""
-
-    rules: SeismicSettings
-    hazards: Hazards
-    desk: DeskSettings
-
-    @property
-    def sender(self) -> str:
-        """CAP sender of the warnings: ``seismic@`` and what follows the @ in the desk's own sender."""
-        return f"seismic@{self.desk.sender.rpartition('@')[2]}"
-
-    @property
-    def codes(self) -> tuple[ValuePair, ...]:
-        """The event code of an earthquake; none where a deployment's hazard table has no earthquakes."""
-        found = self.hazards.by_key(HAZARD)
-        return (self.hazards.code_pair(found),) if found else ()
-
-
-class Report(NamedTuple):
-    """A warning that was made of an event."""
-
-    number: int
-    alert: Alert
-    magnitude: float | None
-    townships: Mapping[str, Level]
-    agreeing: tuple[str, ...]
-    doubts: tuple[str, ...] = ()
-    """Codes of what held it for a person."""
-
-
-class Case(NamedTuple):
-    """Everything that is known of one event."""
-
-    event: int
-    solutions: Sequence[Known]
-    """Its members; empty where they all went to another event."""
-    reports: Sequence[Report]
-    """The warnings so far, oldest first."""
-    at: datetime
-    split: bool = False
-    """Whether it was part of another event before."""
-
-    @property
-    def chain(self) -> list[Report]:
-        """The reports since the last Cancel."""
-        ends = [place for place, one in enumerate(self.reports) if one.alert.msg_type == MsgType.CANCEL]
-        return list(self.reports[ends[-1] + 1 if ends else 0 :])
-
-    @property
-    def standing(self) -> Report | None:
-        """The warning in force, if any."""
-        last = next(reversed(self.chain), None)
-        ends = last.alert.expires if last else None
-        return last if ends is not None and ends > self.at else None
 
 
 class Made(NamedTuple):
@@ -152,13 +75,6 @@ def decide(case: Case, townships: Sequence[Township], setup: Setup) -> Made | Co
     return _report(case, chosen, found, setup)
 
 
-def epicentre(one: Known) -> tuple[float, float, float]:
-    """Return latitude, longitude and magnitude of a solution that has them."""
-    assert one.point is not None
-    assert one.magnitude is not None
-    return (*one.point, one.magnitude)
-
-
 def _over(case: Case, chosen: Known | None, setup: Setup) -> str:
     """Say why there is nothing to warn of; empty where there may be."""
     text = setup.rules.text
@@ -191,6 +107,16 @@ def _deep(case: Case, chosen: Known, townships: Sequence[Township], setup: Setup
     )
 
 
+def _cancel(case: Case, reason: str, chosen: Known | None, setup: Setup) -> Made | None:
+    """Return the Cancel of the warning in force; ``None`` where there is none."""
+    last = case.standing
+    if last is None:
+        return None
+    alert = cancel(case, last, reason, setup)
+    shown = chosen or max(case.solutions, key=lambda one: (one.stamp, one.key), default=None)
+    return Made(Report(len(case.reports) + 1, alert, last.magnitude, last.townships, ()), shown)
+
+
 # Reports
 
 
@@ -203,7 +129,7 @@ def _report(case: Case, chosen: Known, found: Sequence[Shaken], setup: Setup) ->
     who = agreeing(case.solutions, chosen, rules.association, rules.preference)
     if case.standing and not _is_news(case, case.standing, chosen, levels, who, setup):
         return None
-    alert = _compose(case, chosen, found, who, setup)
+    alert = compose(case, chosen, found, who, setup)
     doubts = tuple(_doubts(case, chosen, setup))
     report = Report(
         len(case.reports) + 1, alert, chosen.magnitude, levels, who, tuple(one.code for one in doubts)
@@ -219,7 +145,7 @@ def _is_news(
     who: tuple[str, ...],
     setup: Setup,
 ) -> bool:
-    if set(levels) != set(last.townships) or _gravest(levels) != _gravest(last.townships):
+    if set(levels) != set(last.townships) or gravest(levels) != gravest(last.townships):
         return True
     # 5.3 and 5.0 differ by 0.3; as binary numbers by a little less or more.
     moved = abs((chosen.magnitude or 0.0) - (last.magnitude or 0.0))
@@ -228,15 +154,7 @@ def _is_news(
     if UNOFFICIAL in last.doubts and chosen.official:
         return True
     first = bool(who) and not any(one.agreeing for one in case.chain)
-    return first and setup.rules.reports.on_agreement and not _is_old(case, chosen, setup)
-
-
-def _gravest(levels: Mapping[str, Level]) -> Level:
-    return min(levels.values(), key=lambda level: level.rank)
-
-
-def _is_old(case: Case, chosen: Known, setup: Setup) -> bool:
-    return chosen.time is not None and case.at - chosen.time > setup.rules.plausible.oldest
+    return first and setup.rules.reports.on_agreement and not is_old(case, chosen, setup)
 
 
 def _doubts(case: Case, chosen: Known, setup: Setup) -> list[Finding]:
@@ -252,11 +170,11 @@ def _doubts(case: Case, chosen: Known, setup: Setup) -> list[Finding]:
         "quake_disputed": _is_disputed(case, chosen, setup),
         "quake_time_odd": time is not None and (time - case.at).total_seconds() > limits.ahead_seconds,
         "quake_depth_odd": depth is not None and depth < limits.shallowest_km,
-        "quake_old": _is_old(case, chosen, setup),
+        "quake_old": is_old(case, chosen, setup),
         "quake_split": case.split,
         UNOFFICIAL: not chosen.official,
     }
-    return [Finding(code, "error", "solution", DOUBTS[code]) for code, is_so in seen.items() if is_so]
+    return [Finding(code, "error", "earthquake", DOUBTS[code]) for code, is_so in seen.items() if is_so]
 
 
 def _said_before(case: Case, chosen: Known) -> float | None:
@@ -274,175 +192,3 @@ def _is_disputed(case: Case, chosen: Known, setup: Setup) -> bool:
     """Whether an official solution of the event is not one that could be the same earthquake."""
     others = [one for one in live(case.solutions) if one.official and one.magnitude is not None and one.point]
     return any(score(one, chosen, setup.rules.association) is None for one in others)
-
-
-# CAP
-
-
-def _compose(case: Case, chosen: Known, found: Sequence[Shaken], who: tuple[str, ...], setup: Setup) -> Alert:
-    rules, desk = setup.rules, setup.desk
-    assert chosen.time is not None
-    level = _gravest({one.township.code: one.level for one in found})
-    words = _words(chosen, level, who, setup) | {
-        "place": _place(chosen, found),
-        "report": str(len(case.reports) + 1),
-        "near": _near(found),
-        "townships": _by_level(found, setup),
-    }
-    fresh = not _is_old(case, chosen, setup)
-    info = Info(
-        language="zh-CN",
-        categories=(Category.GEO,),
-        event=rules.text.event,
-        response_types=(ResponseType.SHELTER if fresh else ResponseType.MONITOR,),
-        urgency=Urgency.IMMEDIATE if fresh else Urgency.PAST,
-        severity=setup.hazards.severity_of(level),
-        certainty=Certainty.OBSERVED,
-        event_codes=setup.codes,
-        onset=chosen.time.astimezone(desk.zone),
-        expires=(chosen.time + rules.reports.valid).astimezone(desk.zone),
-        sender_name=desk.name,
-        headline=rules.text.headline.format_map(words),
-        description=rules.text.description.format_map(words),
-        instruction=rules.text.instruction[level].format_map(words),
-        parameters=(setup.hazards.colour_pair(level), *_parameters(case, chosen, found)),
-        areas=(_area(found),),
-    )
-    return _alert(
-        case, MsgType.UPDATE if case.standing else MsgType.ALERT, Status(chosen.key.status), info, setup
-    )
-
-
-def _alert(
-    case: Case, msg_type: MsgType, status: Status, info: Info, setup: Setup, note: str | None = None
-) -> Alert:
-    before = [one.alert for one in case.chain] if msg_type != MsgType.ALERT else []
-    return Alert(
-        identifier=f"quake-{case.event}-{len(case.reports) + 1}",
-        sender=setup.sender,
-        sent=case.at.astimezone(setup.desk.zone),
-        status=status,
-        msg_type=msg_type,
-        scope=Scope.PUBLIC,
-        note=note,
-        references=tuple(
-            Reference(sender=one.sender, identifier=one.identifier, sent=one.sent) for one in before
-        ),
-        infos=(info,),
-    )
-
-
-def _cancel(case: Case, reason: str, chosen: Known | None, setup: Setup) -> Made | None:
-    """Return the Cancel of the warning in force; ``None`` where there is none."""
-    last = case.standing
-    if last is None:
-        return None
-    text, told = setup.rules.text, last.alert.infos[0]
-    words = _told(told) | {"reason": reason, "number": str(last.number), "issuer": setup.desk.name}
-    level = _gravest(last.townships)
-    words["colour"] = setup.hazards.colour(level).zh
-    info = told.model_copy(
-        update={
-            "response_types": (ResponseType.ALL_CLEAR,),
-            "urgency": Urgency.PAST,
-            "headline": text.cancel_headline.format_map(words),
-            "description": text.cancel_description.format_map(words),
-            "instruction": text.cancel_instruction.format_map(words),
-        }
-    )
-    alert = _alert(case, MsgType.CANCEL, last.alert.status, info, setup, reason)
-    shown = chosen or max(case.solutions, key=lambda one: (one.stamp, one.key), default=None)
-    return Made(Report(len(case.reports) + 1, alert, last.magnitude, last.townships, ()), shown)
-
-
-# Words
-
-
-def _words(chosen: Known, level: Level, who: tuple[str, ...], setup: Setup) -> dict[str, str]:
-    text = setup.rules.text
-    lat, lon, magnitude = epicentre(chosen)
-    assert chosen.time is not None
-    return dict.fromkeys(NAMES, "") | {
-        "time": _moment(chosen.time.astimezone(setup.desk.zone)),
-        "lat": _north(lat),
-        "lon": _east(lon),
-        "magnitude": f"{magnitude:.1f}",
-        "depth": text.depth_unknown if chosen.depth_km is None else f"{chosen.depth_km:.0f}公里",
-        "agencies": "、".join(_agency(one, setup) for one in (chosen.agency, *who)),
-        "review": text.reviewed if chosen.review == "reviewed" else text.automatic,
-        "issuer": setup.desk.name,
-        "colour": setup.hazards.colour(level).zh,
-        "unofficial": "" if chosen.official else text.unofficial,
-    }
-
-
-def _told(info: Info) -> dict[str, str]:
-    """Return what an earlier warning said, for the Cancel of it."""
-    places = [one.value for one in info.parameters if one.value_name == "seismic:place"]
-    time = _moment(info.onset) if info.onset else ""
-    return dict.fromkeys(NAMES, "") | {"time": time, "place": "".join(places[:1])}
-
-
-def _moment(time: datetime) -> str:
-    return f"{time.year}年{time.month}月{time.day}日{time.hour}时{time.minute:02d}分{time.second:02d}秒"
-
-
-def _agency(code: str, setup: Setup) -> str:
-    return setup.rules.text.agencies.get(code, code.upper())
-
-
-def _place(one: Known, found: Sequence[Shaken]) -> str:
-    return one.place or f"{_near(found)}处"
-
-
-def _north(lat: float) -> str:
-    return f"{'北' if lat >= 0 else '南'}纬{abs(lat):.2f}度"
-
-
-def _east(lon: float) -> str:
-    return f"{'东' if lon >= 0 else '西'}经{abs(lon):.2f}度"
-
-
-def _near(found: Sequence[Shaken]) -> str:
-    nearest = min(found, key=lambda one: one.distance_km)
-    return f"距{nearest.township.name}约{nearest.distance_km:.0f}公里"
-
-
-def _by_level(found: Sequence[Shaken], setup: Setup) -> str:
-    rules = setup.rules
-    lines = []
-    for level in dict.fromkeys(one.level for one in found):
-        names = [one.township.name for one in found if one.level == level]
-        words = {"strongest": f"{rules.levels.thresholds[level]:g}", "townships": _listed(names)}
-        lines.append(rules.text.township_line.format_map(dict.fromkeys(NAMES, "") | words))
-    return "；".join(lines)
-
-
-def _listed(names: Sequence[str]) -> str:
-    if len(names) <= MOST_NAMES:
-        return "、".join(names)
-    return f"{'、'.join(names[:MOST_NAMES])}等{len(names)}个乡镇"
-
-
-def _area(found: Sequence[Shaken]) -> Area:
-    return Area(
-        area_desc=_listed([one.township.name for one in found]),
-        geocodes=tuple(ValuePair(value_name="GB/T 2260", value=one.township.code) for one in found),
-    )
-
-
-def _parameters(case: Case, chosen: Known, found: Sequence[Shaken]) -> tuple[ValuePair, ...]:
-    facts = {
-        "event": str(case.event),
-        "solution": chosen.key.name,
-        "place": _place(chosen, found),
-        "agency": chosen.agency,
-        "version": chosen.version,
-        "magnitude": f"{chosen.magnitude} {chosen.magnitude_type}".strip(),
-        "depth_km": "" if chosen.depth_km is None else f"{chosen.depth_km:g}",
-        "epicentre": f"{chosen.lat},{chosen.lon}",
-        "max_intensity": f"{found[0].intensity:.1f}",
-    }
-    return tuple(
-        ValuePair(value_name=f"seismic:{name}", value=value) for name, value in facts.items() if value
-    )

@@ -19,6 +19,7 @@ from gateway.partners.answers import Checked, CoverageAnswer, PushedAlert, Pushe
 from gateway.partners.form import AlertForm, CapForm
 from gateway.partners.idempotency import HEADER, Answer, Once
 from gateway.partners.refused import PartnerRefused
+from gateway.partners.words import plain
 from gateway.web.api import pages, problems
 from gateway.web.api.models import PageQuery, PushQuery, Query
 from gateway.web.api.openapi import Operation, document
@@ -83,7 +84,7 @@ async def alert(call: Call) -> BaseModel:
 
 
 async def receipts(call: Call) -> BaseModel:
-    """Tell how far the deliveries are that came of an alert, by channel and region; no person is named."""
+    """Tell how far the deliveries are that came of an alert, by channel and township; no person is named."""
     return await telling.receipts(call.partners.database, call.holder.partner, call.id, call.partners.clock)
 
 
@@ -136,8 +137,9 @@ def _handler(
     operation: Operation, partners: Partners
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
-        call, spent = await _admit(operation, partners, request)
+        holder, signed, spent = await _admit(operation, partners, request)
         try:
+            call = _call(operation, partners, holder, request, signed)
             async with asyncio.timeout(ANSWER_WITHIN):
                 answer = await operation.handler(call)
         except PartnerRefused as refused:
@@ -148,8 +150,10 @@ def _handler(
     return handle
 
 
-async def _admit(operation: Operation, partners: Partners, request: web.Request) -> tuple[Call, Spent]:
-    """Return a request as a call that may be done, with what it left of its limit."""
+async def _admit(
+    operation: Operation, partners: Partners, request: web.Request
+) -> tuple[Holder, Request, Spent]:
+    """Return who asks, the request as far as it is signed, and what it left of its limit."""
     try:
         shown = _single(request, "Authorization"), _certificate(request)
         holder = await partners.access.holder(*shown)
@@ -163,14 +167,14 @@ async def _admit(operation: Operation, partners: Partners, request: web.Request)
     limit = holder.settings.push_per_minute if operation.scope == "push" else holder.settings.read_per_minute
     spent = await partners.rates.spend(operation.scope, str(holder.key_id), limit, operation.cost)
     rates.refuse_if_over(spent)
-    if operation.scope not in holder.scope.scopes:
-        raise PartnerRefused(403, "scope", f"this key may not {operation.scope}")
-    return _call(operation, partners, holder, request, signed), spent
+    return holder, signed, spent
 
 
 def _call(
     operation: Operation, partners: Partners, holder: Holder, request: web.Request, signed: Request
 ) -> Call:
+    if operation.scope not in holder.scope.scopes:
+        raise PartnerRefused(403, "scope", f"this key may not {operation.scope}")
     return Call(
         partners=partners,
         holder=holder,
@@ -247,7 +251,8 @@ def _query(model: type[Query], request: web.Request) -> Query:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in fault["loc"])[:40]
-        raise PartnerRefused(400, "query", f"{where!r} in the address: {fault['msg']}") from None
+        known = f"; known: {', '.join(model.model_fields) or 'none'}" * (fault["type"] == "extra_forbidden")
+        raise PartnerRefused(400, "query", f"{where!r} in the address: {plain(fault)}{known}") from None
 
 
 def _respond(answer: Answer | BaseModel, spent: Spent) -> web.Response:

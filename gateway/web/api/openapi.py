@@ -11,7 +11,10 @@ from pydantic.json_schema import models_json_schema
 
 from gateway.partners.answers import Problem
 from gateway.partners.idempotency import HEADER, PATTERN
+from gateway.partners.reading import CAP
+from gateway.web.api.guide import ABOUT, CAP_EXAMPLE
 from gateway.web.api.models import NoQuery
+from gateway.webhook_signature import ID, SIGNATURE, TIMESTAMP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -33,6 +36,30 @@ SECURITY = {
         "signed is `METHOD path?query`, a line feed, and the body.",
     },
 }
+
+
+_EXAMPLES = {CAP: {"example": CAP_EXAMPLE}}
+
+_POST_HEADERS = {
+    HEADER: (
+        {"type": "string", "pattern": PATTERN, "minLength": 1, "maxLength": 128},
+        "The same when the request is repeated, another one otherwise.",
+    ),
+    ID: (
+        {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"},
+        "A name for this try, for example a UUID; never used twice.",
+    ),
+    TIMESTAMP: (
+        {"type": "string", "pattern": "^[0-9]{1,12}$"},
+        "Unix time in whole seconds, within 300 s of the gateway's clock.",
+    ),
+    SIGNATURE: (
+        {"type": "string", "pattern": "^v1,"},
+        "`v1,` and base64 of HMAC-SHA256 over `ID.TIMESTAMP.PAYLOAD`, see above.",
+    ),
+}
+"""Header of each POST -> its schema and what it means. Those of the signature are needed by default; a
+partner with ``signature = "optional"`` may leave them out."""
 
 
 class Operation(NamedTuple):
@@ -71,17 +98,11 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, refs)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Tongda partner API", "version": "1", "description": _ABOUT},
+        "info": {"title": "Tongda partner API", "version": "1", "description": ABOUT},
         "servers": [{"url": "/api/v1"}],
         "paths": paths,
         "components": {"schemas": schemas["$defs"], "securitySchemes": SECURITY},
     }
-
-
-_ABOUT = (
-    "Push CAP alerts and ask what became of them. You see what you pushed and nothing else. "
-    "Errors are `application/problem+json`. A guide with examples is docs/partner-api.md."
-)
 
 
 def _models(one: Operation) -> set[type[BaseModel]]:
@@ -115,7 +136,10 @@ def _operation(one: Operation, refs: Mapping[Any, Any]) -> dict[str, Any]:
         },
     }
     if one.body:
-        content = {kind: {"schema": _body(models, refs)} for kind, models in one.body.items()}
+        content = {
+            kind: {"schema": _body(models, refs), **_EXAMPLES.get(kind, {})}
+            for kind, models in one.body.items()
+        }
         described["requestBody"] = {"required": True, "content": content}
     return described
 
@@ -134,9 +158,8 @@ def _parameters(one: Operation) -> Any:  # noqa: ANN401 - a generator of JSON
             "description": "Number of the alert.",
         }
     if one.method == "POST":
-        schema = {"type": "string", "pattern": PATTERN, "minLength": 1, "maxLength": 128}
-        words = "The same when the request is repeated, another one otherwise."
-        yield {"name": HEADER, "in": "header", "required": True, "schema": schema, "description": words}
+        for name, (schema, words) in _POST_HEADERS.items():
+            yield {"name": name, "in": "header", "required": True, "schema": schema, "description": words}
     fields = one.query.model_json_schema().get("properties", {})
     for name, schema in fields.items():
         words = schema.pop("description", "")

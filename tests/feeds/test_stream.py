@@ -482,6 +482,10 @@ class TestAGap:
         ):
             yield
 
+    @staticmethod
+    async def told(rig) -> bool:
+        return "message_missed" in await rig.troubles()
+
     def names(self, identifier: str) -> list[str]:
         from gateway.alerts.model import Reference
 
@@ -504,7 +508,7 @@ class TestAGap:
     async def test_that_the_archive_cannot_fill_is_told_after_some_tries(self, rig):
         beats = [heartbeat("lost")] * (MOST_TRIES + 3)
         async with serve(Feeds()) as archive, self.stream(rig, archive, *beats):
-            await until(lambda: TestATcpStream.told(rig, "message_missed"))
+            await until(lambda: self.told(rig))
         assert len(archive.asked) <= MOST_TRIES * len(self.names("lost"))
 
     async def test_is_filled_although_the_archive_has_nonsense_for_an_earlier_message(self, rig):
@@ -522,7 +526,7 @@ class TestAGap:
     async def test_without_an_archive_is_told_after_some_heartbeats(self, rig):
         talk = TestATcpStream().talk(*[heartbeat("lost")] * (MOST_TRIES + 1), pause=0.1)
         async with wild(talk) as server, rig.reading(kind="naad", url=f"tcp://{HOME}:{server.port}"):
-            await until(lambda: TestATcpStream.told(rig, "message_missed"))
+            await until(lambda: self.told(rig))
 
     async def test_leads_nowhere_outside_of_the_archive(self, rig, monkeypatch):
         evil = naad.ADAPTER._replace(

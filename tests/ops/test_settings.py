@@ -170,7 +170,7 @@ class TestRefusals:
                 '[publish.webhooks.City-1]\nurl = "https://partner.example.org/"\n',
                 ["publish.webhooks.City-1: the name of a webhook has small letters"],
             ),
-            ('[partners.Wa-ter]\nname = "x"\n', ["partners.Wa-ter: the name of a source or a partner has"]),
+            ('[partners.Wa-ter]\nname = "x"\n', ["partners.Wa-ter: the name of a partner has"]),
         ],
     )
     def test_a_bad_file_is_named_with_the_setting(self, toml, text, words):

@@ -17,6 +17,7 @@ from gateway.feeds.by_hand import ByHand
 from gateway.settings import load_settings
 from gateway.store import incoming as store
 from gateway.store.incoming_tables import incoming
+from tests.alerts.pki import make, write_certificates
 from tests.desk.conftest import SOUTH, START
 from tests.feeds.conftest import OTHER, RELEASE, SENDER, area, item, message
 
@@ -242,8 +243,9 @@ class TestKilled:
 
 
 class TestWhoIsBelieved:
-    async def test_a_cancel_that_had_to_be_signed_and_is_not_takes_nothing_back(self, county):
-        unsigned = {"source": {"signature": "require"}, "senders": [SENDER]}
+    async def test_a_cancel_that_had_to_be_signed_and_is_not_takes_nothing_back(self, county, tmp_path):
+        signers = [str(write_certificates(tmp_path / "signer.pem", make("Invented signer")))]
+        unsigned = {"source": {"signature": "require", "signers": signers}, "senders": [SENDER]}
         intake = county.intake(weather=dict(RELEASE), doubtful=unsigned)
         county.clock.advance(60)
         (held,) = await county.take(intake, cancel(message()), source="doubtful")

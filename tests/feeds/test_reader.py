@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -632,7 +632,11 @@ class TestTheReader:
             first, second = (
                 self.reader(county, 1.0, {NAME: source}, user_agent=name) for name in ("first", "second")
             )
-            async with self.running(first) as (task,), self.running(second):
+            async with AsyncExitStack() as stack:
+                (task,) = await stack.enter_async_context(self.running(first))
+                # Which of two that begin together is the first, is for the database to say.
+                await until(lambda: feeds.asked)
+                await stack.enter_async_context(self.running(second))
                 await until(lambda: len(feeds.asked) >= 3)
                 assert self.order(feeds) == ["first"]
                 task.cancel()

@@ -108,7 +108,6 @@ class Ledger:
 
     def record(self, attempts: Sequence[Attempt], durable: Callable[[], None]) -> None:
         """Take outcomes; ``durable`` is called on this loop once they are written."""
-        self._known.remember(attempts)
         self._attempts.append(_Attempts(attempts, durable))
         self._wake.set()
 
@@ -161,6 +160,8 @@ class Ledger:
 
     async def _flush(self, attempts: list[_Attempts], reports: list[_Reports]) -> None:
         made = [attempt for group in attempts for attempt in group.attempts]
+        # Only now: a receipt that is written before its attempt would be judged without it, and never again.
+        self._known.remember(made)
         told = [one for group in reports for one in group.told]
         await self._store(made, told)
         for durable in [group.durable for group in attempts] + [group.durable for group in reports]:

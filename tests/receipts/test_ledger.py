@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -404,6 +405,23 @@ class TestReceipts:
         (delivery,) = await people(database, Proof.SUBMITTING, copies=1)
         await book.attempts(made(delivery, Accepted(("a", "b"))))
         await book.reports(Receipt(Proof.DELIVERED, "b"), Receipt(Proof.DELIVERED, "a"))
+        assert await states(database) == [Proof.DELIVERED]
+
+    async def test_parts_that_are_reported_while_their_attempt_waits_to_be_written_add_up(
+        self, database, book, sweep
+    ):
+        """The receipts are on their way into the ledger when the answer to the submission is recorded."""
+        (delivery,) = await people(database, Proof.SUBMITTING, copies=1)
+        told, made_durable = asyncio.Event(), asyncio.Event()
+        async with AsyncExitStack() as stack:
+            for _ in range(database.size):
+                await stack.enter_async_context(database.raw())
+            book.ledger.sink("sms")([Receipt(Proof.DELIVERED, "a"), Receipt(Proof.DELIVERED, "b")], told.set)
+            while book.ledger._reports:  # noqa: ASYNC110 - the ledger tells nobody that it took them
+                await asyncio.sleep(0)
+            book.ledger.record([made(delivery, Accepted(("a", "b")))], made_durable.set)
+        await asyncio.wait_for(asyncio.gather(told.wait(), made_durable.wait()), 60)
+        await sweep.match_early_receipts()
         assert await states(database) == [Proof.DELIVERED]
 
     async def test_a_part_that_failed_makes_the_message_fail(self, database, book):

@@ -180,7 +180,7 @@ class Streams(Feeds):
         return socket
 
 
-async def until(condition: Callable[[], object], within: float = WITHIN) -> None:
+async def until(condition: Callable[[], object], within: float = 3 * WITHIN) -> None:
     """Wait until something holds; what it returns may be awaited."""
     async with asyncio.timeout(within):
         while True:

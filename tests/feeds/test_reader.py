@@ -709,6 +709,7 @@ class TestTheReader:
                 assert len(feeds.asked) == seen
 
 
+@pytest.mark.timeout(240)
 class TestProcesses:
     @pytest.fixture
     def config(self, tmp_path):

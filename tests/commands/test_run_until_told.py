@@ -95,4 +95,11 @@ class TestUntilTold:
             await running
 
     async def test_parts_that_end_by_themselves_end_it(self, signals):
-        await run_until_told(asyncio.sleep(0))
+        ended: list[int] = []
+
+        async def part(number: int) -> None:
+            await asyncio.sleep(0)
+            ended.append(number)
+
+        await run_until_told(part(1), part(2))
+        assert sorted(ended) == [1, 2]

@@ -19,7 +19,6 @@ from gateway.feeds.reception import open_intake
 from gateway.feeds.seismic.settings import SeismicRefused
 from gateway.settings import SettingsRefused
 from gateway.store.database import Database
-from gateway.store.sources import bound_idleness
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -35,11 +34,12 @@ def feeds() -> None:
 
 
 async def _run(settings: Settings) -> None:
-    url = str(settings.database_url)
-    async with Database(url, size=10) as database, Database(url, size=2) as own:
-        bound_idleness(database.engine, settings.feeds.lease_seconds)
+    url, lease_seconds = str(settings.database_url), settings.feeds.lease_seconds
+    # What a frozen reader holds must not keep the next one from reading.
+    bounds = {"idle_seconds": lease_seconds, "transaction_seconds": 3 * lease_seconds}
+    async with Database(url, size=10, **bounds) as database, Database(url, size=2, **bounds) as own:
         intake = open_intake(database, SYSTEM, Desk(database, SYSTEM, open_office(settings)), settings)
-        lease = Lease(own, settings.feeds.lease_seconds)
+        lease = Lease(own, lease_seconds)
         reader = Reader(database, intake, settings, lease=lease)
         # The lease must be given back before the databases are closed.
         await run_until_told(reader.run(), keep_watch(own, settings, SYSTEM))

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -56,18 +57,50 @@ def make_engine(url: str, **options: Any) -> AsyncEngine:  # noqa: ANN401 - SQLA
     return create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), **options)
 
 
+def _bound_transactions(engine: AsyncEngine, seconds: float) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_bound(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's, adapted
+        cursor = connection.cursor()
+        cursor.execute(
+            f"SELECT set_config('transaction_timeout', '{int(seconds * 1000)}', false)"
+            " WHERE current_setting('server_version_num')::int >= 170000"
+        )
+        cursor.close()
+        connection.commit()
+
+
 class Database:
     """One process's connections; use as an async context manager."""
 
-    def __init__(self, url: str, *, size: int = 5) -> None:
-        """``size`` bounds each of the two pools."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int = 5,
+        idle_seconds: float = 60.0,
+        transaction_seconds: float | None = None,
+    ) -> None:
+        """``size`` bounds each of the two pools.
+
+        The server ends a transaction whose process says nothing for ``idle_seconds``: one that is frozen,
+        or on a host that is cut off, would otherwise keep its locks for hours, and the others wait for them.
+        Between the parts of one statement no server counts that as idle; ``transaction_seconds`` bounds
+        the whole of each transaction of :meth:`begin`, from PostgreSQL 17 on.
+        """
         self.url = url
         self.size = size
+        self._transaction_seconds = transaction_seconds
+        self._session = {"idle_in_transaction_session_timeout": str(int(idle_seconds * 1000))}
 
     async def __aenter__(self) -> Self:
         """Open the pools; raises OSError or asyncpg's error where the server does not answer."""
-        self.engine = make_engine(self.url, pool_size=self.size, pool_pre_ping=True)
-        self.pool: asyncpg.Pool = await asyncpg.create_pool(self.url, min_size=0, max_size=self.size)
+        session = {"server_settings": self._session}
+        self.engine = make_engine(self.url, pool_size=self.size, pool_pre_ping=True, connect_args=session)
+        if self._transaction_seconds is not None:
+            _bound_transactions(self.engine, self._transaction_seconds)
+        self.pool: asyncpg.Pool = await asyncpg.create_pool(
+            self.url, min_size=0, max_size=self.size, **session
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import delete, event, func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.store.source_tables import source_connections, source_links, source_states, source_troubles
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 TROUBLES_KEPT = 100
 """Of each source."""
@@ -159,21 +159,6 @@ _PRUNE_TROUBLES = text(
         SELECT id FROM source_troubles WHERE source = :source ORDER BY last_at DESC, id DESC LIMIT :kept)
     """
 )
-
-
-def bound_idleness(engine: AsyncEngine, seconds: float) -> None:
-    """Have the server end transactions of an engine whose process says nothing for so long.
-
-    A process that is frozen, or on a host that is cut off, would otherwise keep the locks of its transaction
-    for hours, and the next reader would wait for them.
-    """
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def set_bound(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's, adapted
-        cursor = connection.cursor()
-        cursor.execute(f"SET idle_in_transaction_session_timeout = {int(seconds * 1000)}")
-        cursor.close()
-        connection.commit()
 
 
 async def acquire(connection: AsyncConnection, name: str, holder: str, seconds: float) -> int | None:

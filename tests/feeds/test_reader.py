@@ -465,12 +465,40 @@ class TestALongDocument:
 
 class TestTheLocksOfAFrozenProcess:
     async def test_are_let_go_of_by_the_server(self, county, database_url):
-        async with Database(database_url, size=1) as frozen:
-            store.bound_idleness(frozen.engine, 0.2)
+        async with Database(database_url, size=1, idle_seconds=0.2) as frozen:
             with pytest.raises(DBAPIError):
                 await self.hold_until_another_has_it(frozen, county.database)
             async with frozen.begin() as connection:
                 assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+    async def test_are_let_go_of_by_the_server_on_the_send_path(self, county, database_url):
+        async with Database(database_url, size=1, idle_seconds=0.2) as frozen:
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+                await self.hold_a_raw_one_until_another_has_it(frozen, county.database)
+
+    async def test_are_let_go_of_between_the_parts_of_a_statement(self, county, database_url):
+        bounds = {"idle_seconds": 100, "transaction_seconds": 1}
+        async with Database(database_url, size=1, **bounds) as frozen:
+            with pytest.raises(DBAPIError):
+                await self.hold_one_half_asked_until_another_has_it(frozen, county.database)
+
+    @staticmethod
+    async def hold_one_half_asked_until_another_has_it(frozen: Database, database: Database) -> None:
+        lock = "SELECT pg_advisory_xact_lock(4711)"
+        async with frozen.begin() as connection:
+            await connection.execute(text(lock))
+            # The driver asks what a statement returns and waits for the word before it has it run.
+            await (await connection.get_raw_connection()).driver_connection.prepare("SELECT 4712")
+            async with asyncio.timeout(20), database.begin() as other:
+                await other.execute(text(lock))
+
+    @staticmethod
+    async def hold_a_raw_one_until_another_has_it(frozen: Database, database: Database) -> None:
+        lock = "SELECT pg_advisory_xact_lock(4711)"
+        async with frozen.raw() as connection, connection.transaction():
+            await connection.execute(lock)
+            async with asyncio.timeout(20), database.begin() as other:
+                await other.execute(text(lock))
 
     @staticmethod
     async def hold_until_another_has_it(frozen: Database, database: Database) -> None:

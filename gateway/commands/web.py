@@ -21,6 +21,7 @@ from gateway.desk.office import open_office
 from gateway.desk.policy import PolicyError
 from gateway.desk.render import TemplateError
 from gateway.desk.service import Desk
+from gateway.feeds.by_hand import ByHand
 from gateway.feeds.intake import Intake
 from gateway.ops.services import services
 from gateway.partners.service import open_partners
@@ -28,6 +29,7 @@ from gateway.receipts.ledger import Ledger
 from gateway.settings import load_settings
 from gateway.store.database import Database
 from gateway.web import make_app, make_runner
+from gateway.web.console import Console
 from gateway.web.tls import TlsRefused, context
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ async def serve(settings: Settings, started: Callable[[int], None] | None = None
         loop.add_signal_handler(number, stop.set)
     with services(settings.state_dir, settings.database_url, settings.redis_url) as urls:
         async with (
-            Database(urls.database_url) as database,
+            Database(urls.database_url, size=10) as database,
             Redis.from_url(urls.redis_url) as redis,
             Ledger(database, interval=settings.dispatch.flush_ms / 1000) as ledger,
             listening(settings, ledger),
@@ -95,7 +97,8 @@ def _app(
     desk = Desk(database, CLOCK, office)
     intake = Intake(database, CLOCK, desk, settings)
     partners = open_partners(settings, database, redis, intake, office.hazards, CLOCK)
-    return make_app(settings, database, redis, ledger.sink, CLOCK, partners)
+    console = Console(settings, database, desk, ByHand(database, CLOCK, desk, settings), CLOCK)
+    return make_app(settings, database, redis, ledger.sink, CLOCK, partners, console)
 
 
 @asynccontextmanager

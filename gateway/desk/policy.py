@@ -11,7 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-Step = Literal["draft", "approve", "release", "cancel"]
+Step = Literal[
+    "draft",
+    "approve",
+    "release",
+    "cancel",
+    "contacts",
+    "reveal",
+    "operate",
+    "administer",
+    "audit",
+    "see",
+    "lead",
+]
+"""What a role may give the right to."""
 
 
 class PolicyError(ValueError):
@@ -45,6 +58,22 @@ class Roles(_Strict):
     approve: frozenset[str] = Field(default=frozenset({"approver"}), min_length=1)
     release: frozenset[str] = Field(default=frozenset({"releaser", "approver"}), min_length=1)
     cancel: frozenset[str] = Field(default=frozenset({"author", "approver", "releaser"}), min_length=1)
+    contacts: frozenset[str] = frozenset({"registrar", "administrator"})
+    """Contacts, groups and regions, with their imports; phone numbers stay masked."""
+    reveal: frozenset[str] = frozenset({"registrar"})
+    """See a phone number or address whole, which is logged."""
+    operate: frozenset[str] = frozenset({"releaser", "administrator"})
+    """Turn routes and sources off and on, send test messages, start and end drills."""
+    administer: frozenset[str] = Field(default=frozenset({"administrator"}), min_length=1)
+    """People, rights, authorisations, deputies, keys."""
+    audit: frozenset[str] = frozenset({"auditor", "administrator"})
+    """Read, verify and export the audit log."""
+    see: frozenset[str] = frozenset(
+        {"author", "approver", "releaser", "registrar", "administrator", "auditor"}
+    )
+    """Read what the desk does."""
+    lead: frozenset[str] = frozenset({"leader"})
+    """Read the leader's page; whoever may see the desk may read that as well."""
 
 
 class Crowd(_Strict):
@@ -64,9 +93,9 @@ class Policy(_Strict):
 
     @property
     def known_roles(self) -> frozenset[str]:
-        """The roles that a person may have: those that may take a step, and the auditor, who only reads."""
-        steps = self.roles
-        return steps.draft | steps.approve | steps.release | steps.cancel | {"auditor"}
+        """The roles that a person may have: each that gives a right, and the auditor, who only reads."""
+        given = (getattr(self.roles, name) for name in Roles.model_fields)
+        return frozenset[str]().union(*given) | {"auditor"}
 
     def needed(self, level: str, msg_type: str, count: int) -> int:
         """Return how many distinct approvers an alert for ``count`` recipients needs.

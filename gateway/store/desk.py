@@ -33,6 +33,10 @@ class Person(NamedTuple):
     name: str
     roles: tuple[str, ...]
     active: bool
+    region: str | None = None
+    """Code of the region where the roles hold; None: everywhere."""
+    unit: str = ""
+    """Of the authorisations; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class TargetList:
 async def set_person(connection: AsyncConnection, person: Person) -> None:
     """Add a person or replace what is known of one."""
     row = person._asdict() | {"roles": list(person.roles)}
-    changed = {name: row[name] for name in ("name", "roles", "active")}
+    changed = {name: row[name] for name in Person._fields if name != "login"}
     await connection.execute(
         upsert(people).values(row).on_conflict_do_update(index_elements=["login"], set_=changed)
     )
@@ -123,13 +127,17 @@ async def person(connection: AsyncConnection, login: str) -> Person | None:
     """Return a person as of this moment; the row stays as it is until the transaction ends."""
     query = select(people).where(people.c.login == login).with_for_update(read=True)
     found = (await connection.execute(query)).first()
-    return Person(found.login, found.name, tuple(found.roles), found.active) if found else None
+    return _person(found) if found else None
 
 
 async def list_people(connection: AsyncConnection) -> list[Person]:
     """Return everybody, by login."""
     rows = await connection.execute(select(people).order_by(people.c.login))
-    return [Person(row.login, row.name, tuple(row.roles), row.active) for row in rows]
+    return [_person(row) for row in rows]
+
+
+def _person(row: Any) -> Person:  # noqa: ANN401 - a row
+    return Person(row.login, row.name, tuple(row.roles), row.active, row.region, row.unit)
 
 
 async def insert_warning(connection: AsyncConnection, hazard: str, author: str, at: datetime) -> int:

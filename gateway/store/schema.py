@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.store import (
+    console_tables,
     incoming_tables,
     partner_tables,
     publish_tables,
@@ -13,6 +14,7 @@ from gateway.store import (
 from gateway.store.columns import metadata
 
 __all__ = [
+    "console_tables",
     "incoming_tables",
     "metadata",
     "partner_tables",

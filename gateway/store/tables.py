@@ -42,6 +42,8 @@ people = Table(
         "roles", ARRAY(Text), nullable=False, comment="author, approver, releaser, auditor, administrator"
     ),
     Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("region", Text, ForeignKey("regions.code"), comment="where the roles hold; null: everywhere"),
+    Column("unit", Text, nullable=False, server_default=text("''"), comment="of the authorisations"),
     comment="Who works at the desk",
 )
 Index("uq_people_login_lower", func.lower(people.c.login), unique=True)

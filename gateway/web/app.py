@@ -12,6 +12,8 @@ from gateway.ops.keys import confirm_key
 from gateway.receipts.callback import LARGEST
 from gateway.web import callbacks, confirm, guard, health, metrics, published, sources
 from gateway.web.api import make_api
+from gateway.web.console import make_console
+from gateway.web.console.visit import BASE
 from gateway.web.state import DURABLE_WITHIN, STATE, Keys, State
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.partners.service import Partners
     from gateway.settings import Settings
     from gateway.store.database import Database
+    from gateway.web.console import Console
     from gateway.web.state import Sinks
 
 HEADERS_WITHIN = 10.0
@@ -46,6 +49,7 @@ def make_app(
     sink: Sinks,
     clock: Clock = SYSTEM,
     partners: Partners | None = None,
+    console: Console | None = None,
     *,
     durable_within: float = DURABLE_WITHIN,
 ) -> web.Application:
@@ -58,6 +62,7 @@ def make_app(
         sink: gives the sink of (channel, source, mode): ``ledger.sink``.
         clock: for timestamps of callbacks and expiry.
         partners: what answers partner agencies; None serves no partner API.
+        console: what the desk's console is made with; None serves none.
         durable_within: seconds to wait for a report to be durable.
     """
     app = web.Application(middlewares=[guard.tell, guard.keep_quiet], client_max_size=LARGEST)
@@ -79,7 +84,17 @@ def make_app(
     published.add_routes(app, settings)
     if partners is not None:
         app.add_subapp("/api/v1", make_api(partners))
+    if console is not None:
+        _add_console(app, console)
     return app
+
+
+def _add_console(app: web.Application, console: Console) -> None:
+    async def lead_there(_: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": f"{BASE}/"})
+
+    app.add_routes([web.get("/", lead_there), web.get(BASE, lead_there)])
+    app.add_subapp(BASE, make_console(console))
 
 
 def make_runner(app: web.Application, *, headers_within: float = HEADERS_WITHIN) -> web.AppRunner:

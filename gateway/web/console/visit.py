@@ -1,0 +1,104 @@
+"""One request to the console: who asks, in which language, at what time, and how it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from gateway.web.console import once
+from gateway.web.console.words import LANGUAGES, templates
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from multidict import MultiDictProxy
+
+    from gateway.desk.policy import Step
+    from gateway.store.accounts import SessionRow
+    from gateway.store.desk import Person
+    from gateway.web.console.parts import Console
+
+BASE = "/desk"
+"""Where the console lies."""
+LANGUAGE_COOKIE = "tongda_language"
+
+
+@dataclass
+class Visit:
+    """What a page needs to answer."""
+
+    console: Console
+    request: web.Request
+    now: datetime
+    session: SessionRow | None
+    language: str
+    """``zh-CN`` or ``en``."""
+    _form: MultiDictProxy[Any] | None = field(default=None, repr=False)
+
+    @property
+    def person(self) -> Person:
+        """Who asks; only where the route takes somebody who is signed in."""
+        assert self.session is not None
+        return self.session.person
+
+    @property
+    def login(self) -> str:
+        """The login of who asks, empty for a stranger."""
+        return self.session.person.login if self.session else ""
+
+    def may(self, *rights: Step) -> bool:
+        """Return whether the person has any of these rights."""
+        if self.session is None:
+            return False
+        return any(self.console.office.policy.allows(one, self.person.roles) for one in rights)
+
+    def say(self, words: str, **values: object) -> str:
+        """Return English words in the language of the visit, with ``%(name)s`` filled in."""
+        spoken = templates(self.language).say(words)
+        return spoken % values if values else spoken
+
+    def number(self, name: str = "id") -> int:
+        """Return a number in the address."""
+        return int(self.request.match_info[name])
+
+    async def form(self) -> MultiDictProxy[Any]:
+        """Return the form that was sent, read once."""
+        if self._form is None:
+            self._form = await self.request.post()
+        return self._form
+
+    async def text(self, name: str) -> str:
+        """Return one field of the form without the blanks around it, empty where it was not sent."""
+        value = (await self.form()).get(name, "")
+        return value.strip() if isinstance(value, str) else ""
+
+    @property
+    def partial(self) -> bool:
+        """Whether htmx asks for a part of a page."""
+        return "HX-Request" in self.request.headers
+
+    def render(self, template: str, status: int = 200, /, **context: Any) -> web.Response:  # noqa: ANN401 - any
+        """Return a page of ``templates/web/console``."""
+        text = self.html(template, **context)
+        return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+    def html(self, template: str, **context: Any) -> str:  # noqa: ANN401 - any
+        """Return a page or a part of one as text."""
+        return templates(self.language).render(f"console/{template}", visit=self, once=once.number, **context)
+
+    def go(self, path: str) -> web.Response:
+        """Lead to another page of the console after a step."""
+        location = path if path.startswith(BASE) else f"{BASE}{path}"
+        return web.Response(status=303, headers={"Location": location})
+
+    def refused(self, sentence: str, status: int = 422) -> web.Response:
+        """Return a page that says why something was not done."""
+        return self.render("refused.html", status, sentence=sentence, title=self.say("Not done"))
+
+
+def language_of(request: web.Request) -> str:
+    """Return the language that was chosen here; Chinese unless English was."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else LANGUAGES[0]

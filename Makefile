@@ -1,4 +1,4 @@
-# Tongda. `make demo` shows it, `make run` keeps it up, `make test` proves it.
+# Tongda. `make demo` shows it, `make run` lets you work at it, `make test` proves it.
 # Needs make and Python 3.11, 3.12 or 3.13; everything else goes into .venv from the hashed locks.
 
 .POSIX:
@@ -20,13 +20,14 @@ ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.place
 endif
 
-.PHONY: help install demo run test lint format bench lock docs clean
+.PHONY: help install demo run up test lint format bench lock docs screenshots clean
 
 help:
 	@echo "make demo [CAP=file | FEED=path] [AREA=code] [REPORT=en]   one warning, all the way through"
-	@echo "make run                           keep a gateway up until Ctrl-C"
+	@echo "make run [PORT=8080]               the demo's desk stays up with its console, until Ctrl-C"
+	@echo "make up                            your own gateway, as the settings say, until Ctrl-C"
 	@echo "make test                          lint, types, import rules, all tests"
-	@echo "make lint | format | bench [COUNT=n] | lock | docs | clean"
+	@echo "make lint | format | bench [COUNT=n] | lock | docs | screenshots | clean"
 
 install: $(VENV)/.run
 
@@ -34,6 +35,9 @@ demo: $(VENV)/.run
 	@$(BIN)/tongda demo $(if $(CAP),--cap "$(CAP)") $(if $(FEED),--feed "$(FEED)") $(if $(AREA),--area "$(AREA)") $(if $(REPORT),--lang "$(REPORT)")
 
 run: $(VENV)/.run
+	@$(BIN)/tongda demo --stay $(if $(PORT),--port "$(PORT)")
+
+up: $(VENV)/.run
 	@$(BIN)/tongda up
 
 bench: $(VENV)/.run
@@ -46,12 +50,15 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 
 test: lint
-	$(BIN)/pytest -q -n 2 -m "not benchmark"
+	$(BIN)/pytest -q -n 2 --dist loadgroup -m "not benchmark"
 	@echo "make test: lint, types, import rules and tests are good"
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --quiet --fix .
 	$(BIN)/ruff format --quiet .
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m tests.browser.screenshots
 
 docs: $(VENV)/.run
 	$(BIN)/python -m gateway.ops.settings_page > docs/settings.md
@@ -89,4 +96,9 @@ $(VENV)/.run: requirements.lock pyproject.toml $(VENV)/.place
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@echo "installing from requirements-dev.lock ..."
 	@$(PIP) install $(PIP_FLAGS) -r requirements-dev.lock
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && echo "installing the Debian package chromium ..." && export DEBIAN_FRONTEND=noninteractive \
+	  && { apt-get -qq update || true; } && apt-get -qq -y install --no-install-recommends chromium >/dev/null; } \
+	|| echo "NO CHROMIUM: the tests in a browser will be skipped; apt-get install chromium" >&2
 	@touch $@

@@ -16,6 +16,7 @@ GROUPS = {
     "audience": "Regions, contacts, and whom an area reaches.",
     "desk": "Draft, submit, approve, release, update and cancel warnings.",
     "inbox": "What came in from sources, what waits for a person, and the alarms.",
+    "account": "How people of the desk sign in: invitations and resets.",
     "audit": "The hash-chained log of every step.",
     "partner": "Keys of partner agencies.",
     "feed": "Look at what sources send, and how they are.",

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from channels import base
+from gateway.accounts.settings import ConsoleSettings
 from gateway.feeds.settings import FeedsSettings, PartnerName, SourceName, SourceSettings
 from gateway.ops.places import default_state_dir
 from gateway.ops.sources import SettingsRefused, file_sources, load, refuse_unknown
@@ -122,6 +123,8 @@ class DeskSettings(Section):
     """What stands in 【】 at the start of an SMS."""
     utc_offset: str = Field(default="+08:00", pattern=r"^[+-](0\d|1[0-4]):[0-5]\d$")
     """The offset in which messages tell times and CAP writes them."""
+    map_note: str = Field(default="", max_length=200)
+    """What stands in the corner of every map: the source of its borders and their number (审图号)."""
 
     @property
     def zone(self) -> timezone:
@@ -232,6 +235,8 @@ class Settings(BaseSettings):
     """The sources of warnings by name, ``[sources.nws]``. Absent: none is read."""
     partners: dict[PartnerName, PartnerSettings] = Field(default_factory=dict)
     """The partner agencies by name, ``[partners.water]``; their keys are made with ``tongda partner``."""
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
+    """The web console of the desk."""
     publish: PublishSettings = Field(default_factory=PublishSettings)
     """What goes out to partners."""
     hazards_file: ExistingFile | None = None

@@ -53,6 +53,8 @@ class SmppSettings(RouteSettings):
     """How the SMSC is told when the warning expires."""
     max_parts: int = Field(default=10, ge=1, le=255)
     """The longest message the desk may send, in parts."""
+    price: float | None = Field(default=None, ge=0)
+    """What one part costs by contract, in your currency; the draft page shows it. Absent: none is shown."""
     id_form: IdForm = "exact"
     """How the SMSC writes message ids; ``hex-decimal`` answers in hex and reports in decimal."""
     unmarked_receipts: bool = False

@@ -27,8 +27,10 @@ from gateway.store import contacts as statements
 from gateway.store.contacts import Contact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import asyncpg
 
     from gateway.audience.columns import Layout
     from gateway.audience.lines import Line
@@ -117,26 +119,55 @@ async def import_contacts(
         FileRefused: the file as a whole cannot be read or lacks a column that is needed.
     """
     async with database.raw() as connection:
-        reader = _Reader(path, checks, Regions(await statements.region_names(connection)), limits)
+        reader = await open_reader(connection, path, checks, limits=limits)
         contacts = await asyncio.to_thread(reader.contacts)
-        layout = reader.layout
-        brought = await statements.bring(
-            connection,
-            contacts,
-            channels={channel for _, channel in layout.channels},
-            groups="groups" in layout.fields,
-            keep=not dry_run,
-        )
+        return await bring_in(connection, reader, contacts, keep=not dry_run)
+
+
+async def open_reader(
+    connection: asyncpg.Connection,
+    path: Path,
+    checks: Checks,
+    *,
+    within: str = "",
+    limits: Limits = Limits(),  # noqa: B008
+) -> Reader:
+    """Return what reads a file of contacts.
+
+    Args:
+        connection: to look up the regions.
+        path: CSV or XLSX, the column names in the first row.
+        checks: channel -> function that returns an address in its stored form or raises ValueError.
+        within: digits that the region of each contact must begin with.
+        limits: how large the file may be.
+    """
+    regions = Regions(await statements.region_names(connection, within))
+    elsewhere = await statements.numbers_outside(connection, within) if within else set()
+    return Reader(path, checks, regions, limits, elsewhere)
+
+
+async def bring_in(
+    connection: asyncpg.Connection, reader: Reader, contacts: list[Contact], *, keep: bool
+) -> ImportReport:
+    """Bring in what a reader has read and return the report; all of it or, without ``keep``, nothing."""
+    layout = reader.layout
+    brought = await statements.bring(
+        connection,
+        contacts,
+        channels={channel for _, channel in layout.channels},
+        groups="groups" in layout.fields,
+        keep=keep,
+    )
     reader.note_shared(brought.shared)
     return ImportReport(
-        path.name,
+        reader.file,
         reader.read,
         brought.created,
         brought.updated,
         reader.refused,
         sorted(reader.notes, key=lambda note: note.row),
         layout.unknown,
-        kept=not dry_run,
+        kept=keep,
     )
 
 
@@ -187,15 +218,23 @@ class Regions:
         return code
 
 
-class _Reader:
+class Reader:
     """Goes through one file; keeps what it has to say."""
 
-    def __init__(self, path: Path, checks: Checks, regions: Regions, limits: Limits) -> None:
+    def __init__(
+        self,
+        path: Path,
+        checks: Checks,
+        regions: Regions,
+        limits: Limits,
+        elsewhere: Collection[str] = (),
+    ) -> None:
+        """Read nothing yet; ``elsewhere`` are numbers of contacts that this file must not touch."""
         self.file = path.name
         self.read = 0
         self.refused: list[RowError] = []
         self.notes: list[RowError] = []
-        self._path, self._checks, self._limits = path, checks, limits
+        self._path, self._checks, self._limits, self._elsewhere = path, checks, limits, elsewhere
         self._parsers = _parsers(regions)
         self._numbers: dict[str, Contact] = {}
         self._same: dict[tuple[str, str, str, str], Contact] = {}
@@ -256,6 +295,9 @@ class _Reader:
         )
         if len(self.refused) == before:
             self._check_place(line.number, values)
+        if values.get("external_id") in self._elsewhere:
+            fault = Fault("the number belongs to a contact of another area", "ask somebody of that area")
+            self._refuse(line.number, self.layout.titles[self.layout.fields["external_id"]], fault)
         if len(self.refused) > before:
             return None
         return Contact(
@@ -280,9 +322,7 @@ class _Reader:
 
     def _addresses(self, line: Line, place: int, channel: str) -> list[tuple[str, str]]:
         try:
-            text = clean(_cell(line, place))
-            several = map(strip, _SEVERAL.split(text)) if text else ()
-            return [(channel, _checked(self._checks[channel], one)) for one in several if one]
+            return [(channel, one) for one in addresses_in(_cell(line, place), self._checks[channel])]
         except Fault as fault:
             self._refuse(line.number, self.layout.titles[place], fault)
             return []
@@ -333,6 +373,12 @@ def _cell(line: Line, place: int) -> str:
     return line.cells[place] if place < len(line.cells) else ""
 
 
+def addresses_in(text: str, check: Callable[[str], str]) -> list[str]:
+    """Return the addresses in a cell, in their stored form; raises :class:`Fault`."""
+    text = clean(text)
+    return [_checked(check, one) for one in map(strip, _SEVERAL.split(text)) if one] if text else []
+
+
 def _checked(check: Callable[[str], str], address: str) -> str:
     try:
         return check(address)
@@ -349,7 +395,8 @@ def _role(text: str) -> str:
     return role
 
 
-def _language(text: str) -> str:
+def language_tag(text: str) -> str:
+    """Return the tag (BCP 47) that a word or a tag stands for; raises :class:`Fault`."""
     tag = LANGUAGE_WORDS.get(text.casefold(), text)
     if not _TAG.fullmatch(tag):
         raise Fault("an unknown language", "write a tag such as zh-CN, en or bo")
@@ -380,7 +427,7 @@ def _parsers(regions: Regions) -> dict[str, Callable[[str], Any]]:
         "name": lambda cell: short(needed(clean(cell))),
         "region": once(lambda cell: regions.find(needed(clean(cell)))),
         "role": once(lambda cell: _role(clean(cell))),
-        "language": once(lambda cell: _language(clean(cell))),
+        "language": once(lambda cell: language_tag(clean(cell))),
         "lon": lambda cell: _degrees(clean(cell)),
         "lat": lambda cell: _degrees(clean(cell)),
         "groups": once(lambda cell: _groups(clean(cell))),

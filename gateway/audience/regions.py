@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -18,6 +19,8 @@ from gateway.store.contacts import Division
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import asyncpg
 
     from gateway.store.database import Database
 
@@ -48,29 +51,49 @@ class RegionsReport(NamedTuple):
     """Columns of tables that were not read, with their file: strange ones, and a second one for a field."""
 
 
+class Read(NamedTuple):
+    """What files of regions say."""
+
+    divisions: list[Division]
+    rows: int
+    refused: list[RowError]
+    unknown_columns: list[str]
+
+
 async def load_regions(database: Database, paths: Sequence[Path]) -> RegionsReport:
     """Insert or update the regions of all files in one transaction; files may add to one another.
 
     Raises:
         FileRefused: a file as a whole cannot be read.
     """
+    found = await asyncio.to_thread(read_regions, paths)
+    async with database.raw() as connection:
+        return await bring_in(connection, found)
+
+
+async def bring_in(connection: asyncpg.Connection, found: Read) -> RegionsReport:
+    """Insert or update what was read."""
+    created, updated = await statements.load_regions(connection, found.divisions)
+    return RegionsReport(found.rows, created, updated, found.refused, found.unknown_columns)
+
+
+def read_regions(paths: Sequence[Path]) -> Read:
+    """Read the regions of all files; raises :class:`FileRefused` where one cannot be read as a whole."""
     divisions: dict[str, Division] = {}
     refused: list[RowError] = []
     unknown: list[str] = []
-    read = 0
+    rows = 0
     for path in paths:
-        rows = _geojson(path) if path.suffix.lower() in {".geojson", ".json"} else _table(path, unknown)
-        for number, values in rows:
-            read += 1
+        lines = _geojson(path) if path.suffix.lower() in {".geojson", ".json"} else _table(path, unknown)
+        for number, values in lines:
+            rows += 1
             try:
                 one = _division(values)
             except Fault as fault:
                 refused.append(RowError(path.name, number, fault.field, fault.reason, fault.way_out))
                 continue
             divisions[one.code] = _joined(divisions.get(one.code), one)
-    async with database.raw() as connection:
-        created, updated = await statements.load_regions(connection, list(divisions.values()))
-    return RegionsReport(read, created, updated, refused, unknown)
+    return Read(list(divisions.values()), rows, refused, unknown)
 
 
 def _joined(before: Division | None, one: Division) -> Division:

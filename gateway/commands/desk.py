@@ -17,6 +17,7 @@ from gateway.clock import SYSTEM as CLOCK
 from gateway.commands import sheets
 from gateway.commands.common import about, database_url, instant, told
 from gateway.desk.compose import Changes, Fields
+from gateway.desk.findings import sentence
 from gateway.desk.office import open_office
 from gateway.desk.policy import PolicyError
 from gateway.desk.refused import DeskRefused
@@ -211,8 +212,8 @@ def approve(alert: Number, login: As, digest: Digest, json: Json = False) -> Non
 
 def _say_alike(sheet: Sheet) -> None:
     """Tell of signers who may be one person, beside what programs read."""
-    for sentence in sheet.alike:
-        typer.echo(f"look at   {sentence}", err=True)
+    for one in sheet.alike:
+        typer.echo(f"look at   {sentence(one)}", err=True)
 
 
 @app.command("reject")
@@ -271,10 +272,16 @@ def add_person(
     name: Annotated[str, typer.Option(help="Name.")],
     role: Annotated[list[str], typer.Option(help="author, approver, releaser, auditor; may be repeated.")],
     inactive: Annotated[bool, typer.Option("--inactive", help="May do nothing (any more).")] = False,
+    region: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Where the roles hold; everywhere otherwise.")
+    ] = None,
+    unit: Annotated[str, typer.Option(help="Whose authorisations cover what this person signs.")] = "",
 ) -> None:
-    """Add somebody, or replace what somebody may do."""
-    run(lambda desk: desk.set_person(Person(login, name, tuple(role), active=not inactive)))
-    typer.echo(f"{login}: {', '.join(role)}{' (inactive)' if inactive else ''}")
+    """Add somebody, or replace what somebody may do, and where."""
+    code = region.ljust(12, "0") if region else None
+    person = Person(login, name, tuple(role), active=not inactive, region=code, unit=unit)
+    run(lambda desk: desk.set_person(person))
+    typer.echo(f"{login}: {', '.join(role)}{_reach(person)}")
 
 
 @people.command("list")
@@ -285,4 +292,11 @@ def list_people(json: Json = False) -> None:
         typer.echo(orjson.dumps([row._asdict() for row in rows]))
         return
     for row in rows:
-        typer.echo(f"{row.login}  {row.name}  {', '.join(row.roles)}{'' if row.active else '  (inactive)'}")
+        typer.echo(f"{row.login}  {row.name}  {', '.join(row.roles)}{_reach(row)}")
+
+
+def _reach(person: Person) -> str:
+    """Return what narrows the roles of a person, in brackets; nothing where nothing does."""
+    said = [person.unit, f"in {person.region}" if person.region else "", "" if person.active else "inactive"]
+    narrowed = ", ".join(one for one in said if one)
+    return f"  ({narrowed})" if narrowed else ""

@@ -76,6 +76,9 @@ def _row(source: Health, at: datetime) -> list[str]:
 def _words(source: Health, zone: tzinfo | None) -> list[str]:
     """Return what there is to say of a source, most urgent first."""
     lines = [f"ALARM {source.name}: {one.code}: {one.sentence}" for one in source.alarms]
+    if source.off is not None:
+        since = moment(source.off.at, zone)
+        lines.append(f"{source.name}: turned off by {source.off.by} since {since}: {source.off.reason}")
     if source.state is not None and source.state.error:
         lines.append(f"{source.name}: {source.state.error}; {source.state.fix}")
     lines += [f"{source.name}: {one.host}: {one.error}; {one.fix}" for one in source.connections if one.error]

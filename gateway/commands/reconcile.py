@@ -38,12 +38,29 @@ async def _run(settings: Settings) -> None:
     async with Database(str(settings.database_url)) as database:
         reconciler = Reconciler(database, str(settings.redis_url), every=settings.dispatch.reconcile_seconds)
         desk = Desk(database, SYSTEM, open_office(settings))
-        work = [reconciler.run(), _expire(desk, settings.dispatch.reconcile_seconds)]
+        every = settings.dispatch.reconcile_seconds
+        work = [reconciler.run(), _expire(desk, every), _ask_further(desk, every)]
         if settings.sources:  # their alarms must be raised although no reader lives
             work.append(keep_watch(database, settings, SYSTEM))
         if settings.sources or settings.partners:  # partners push to the web, where no reader need be
             work.append(keep_settling(Intake(database, SYSTEM, desk, settings), SYSTEM))
         await run_until_told(*work)
+
+
+async def _ask_further(desk: Desk, every: float) -> None:
+    """Ask the next approver where one is silent, for as long as the process lives."""
+    while True:
+        heed()
+        try:
+            for alert, login in (await desk.call_next()).items():
+                log.warning("nobody signs: the next approver is asked", alert=alert, asked=login, alarm=True)
+            for alert in await desk.remind_cosigners():
+                log.error("nobody signed afterwards", alert=alert, alarm=True)
+        except (*DATABASE_FAULTS, *AWAY) as error:
+            log.warning("silent approvers wait for the database", error=type(error).__name__)
+        except Exception:  # the relay of all other alerts must not end with it
+            log.exception("approvers cannot be asked", alarm=True)
+        await asyncio.sleep(every)
 
 
 async def _expire(desk: Desk, every: float) -> None:

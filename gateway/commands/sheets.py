@@ -8,6 +8,7 @@ import orjson
 import typer
 
 from channels.base import HOLE
+from gateway.desk.findings import sentence
 from gateway.desk.steps import alert_of
 from gateway.dispatch.contents import CONFIRM
 
@@ -54,7 +55,7 @@ def say_sheet(sheet: Sheet, *, json: bool) -> None:
             f"plan      {', '.join(row.plan['channels'])}; {row.plan['lane']}; recipients {sheet.recipients}"
         )
     for finding in (row.plan or {}).get("findings", ()):
-        typer.echo(f"look at   {finding}")
+        typer.echo(f"look at   {sentence(finding)}")
     if row.digest:
         typer.echo(f"digest    {row.digest}")
         signed = [one.person for one in sheet.signatures if one.decision == "approve"]

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 import tenacity
+import typer
 from aiohttp import web as http
 from redis.asyncio import Redis
 
 from channels import base
+from gateway.accounts import invitations
 from gateway.alerts.hazards import HazardsRefused
 from gateway.clock import SYSTEM as CLOCK
 from gateway.commands.common import log_as_set, told
@@ -30,6 +32,8 @@ from gateway.settings import load_settings
 from gateway.store.database import Database
 from gateway.web import make_app, make_runner
 from gateway.web.console import Console
+from gateway.web.console.visit import BASE
+from gateway.web.console.words import prepare
 from gateway.web.tls import TlsRefused, context
 
 if TYPE_CHECKING:
@@ -85,8 +89,10 @@ async def serve(settings: Settings, started: Callable[[int], None] | None = None
             _serving(settings, _app(settings, database, redis, ledger, office), tls) as port,
         ):
             logger.info("web is up", host=settings.web.host, port=port)
+            await say_first_code(settings, database)
             if started:
                 started(port)
+            await asyncio.to_thread(prepare)
             await stop.wait()
             logger.info("web stops")
 
@@ -99,6 +105,18 @@ def _app(
     partners = open_partners(settings, database, redis, intake, office.hazards, CLOCK)
     console = Console(settings, database, desk, ByHand(database, CLOCK, desk, settings), CLOCK)
     return make_app(settings, database, redis, ledger.sink, CLOCK, partners, console)
+
+
+async def say_first_code(settings: Settings, database: Database) -> None:
+    """Print how somebody becomes the first administrator, on the terminal and in no log."""
+    code = await invitations.first_code(database, CLOCK.now())
+    if code is not None:
+        minutes = int(invitations.FIRST_HOLDS.total_seconds()) // 60
+        typer.echo(
+            f"Nobody can sign in yet. Within {minutes} minutes, open {settings.web.base_url}{BASE}/welcome"
+            f" and give this one-time code: {code}",
+            err=True,
+        )
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gateway.audience.county import NAME, load_county, synthetic_county
 from gateway.clock import SYSTEM
 from gateway.coverage import coverage, recount, render_csv, render_html, render_text
+from gateway.demo import stay
 from gateway.demo.providers import providers
 from gateway.demo.recording import Recording
 from gateway.demo.screen import Screen, standing
@@ -215,6 +216,10 @@ class Story:
         ):
             (self.folder / name).write_text(text, encoding="utf-8")
         self.tell(f"wrote {self.folder / 'coverage.html'} and coverage.csv")
+        self.tell(
+            f"to work at this desk yourself: [bold]make run[/bold], then {stay.address(stay.PORT)} as "
+            f"{', '.join(one.login for one in stay.PEOPLE)}; it prints their passwords and codes"
+        )
 
 
 def free_port() -> int:

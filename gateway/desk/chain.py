@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway import audience
 from gateway.alerts.model import Reference
+from gateway.desk.findings import said
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import alert_of
 from gateway.store import audience as statements
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.alerts.model import Alert, Area
+    from gateway.desk.findings import Said
     from gateway.desk.office import Office
     from gateway.desk.steps import Step
     from gateway.store.desk import AlertRow
@@ -26,7 +28,7 @@ class Reach(NamedTuple):
 
     targets: TargetList
     channels: list[str]
-    findings: list[str]
+    findings: list[Said]
 
 
 async def standing(step: Step, warning_id: int, replaced: int | None = None) -> list[AlertRow]:
@@ -66,11 +68,12 @@ async def reach_of_cancel(step: Step, office: Office, rows: Sequence[AlertRow], 
     lost = [name for name in used if name not in offered]
     if len(lost) == len(used):
         raise DeskRefused(
-            "channels", f"channel {lost[0]} has no {mode} route any more: set one and try again"
+            "channels",
+            f"channel {lost[0]} has no {mode} route any more: set one and try again",
+            why="lost",
+            channel=lost[0],
         )
-    findings = [
-        f"channel {name} has no {mode} route any more: nobody hears of the Cancel there" for name in lost
-    ]
+    findings = [said("channel_lost", channel=name, mode=mode) for name in lost]
     return Reach(await _union(step, rows), [name for name in used if name in offered], findings)
 
 
@@ -85,6 +88,8 @@ async def _union(step: Step, rows: Sequence[AlertRow]) -> TargetList:
             raise DeskRefused(
                 "changed",
                 f"the recipients of alert {row.id} are not what was released: have the database looked at",
+                why="recipients",
+                alert=row.id,
             )
     lists = [(one.id, channels_of([row])) for one, row in sources]
     list_id = await statements.merge(step.connection, lists)
@@ -93,18 +98,20 @@ async def _union(step: Step, rows: Sequence[AlertRow]) -> TargetList:
     return TargetList(list_id, digest, count)
 
 
-async def losses(step: Step, rows: Sequence[AlertRow], targets: TargetList, channels: list[str]) -> list[str]:
-    """Return, as sentences, who was told by these messages and is not told by their follower."""
-    said = []
+async def losses(
+    step: Step, rows: Sequence[AlertRow], targets: TargetList, channels: list[str]
+) -> list[Said]:
+    """Return who was told by these messages and is not told by their follower."""
+    found = []
     for row in rows:
         one, used = await _frozen(step, row), channels_of([row])
         unused = [name for name in used if name not in channels]
         if one.digest == targets.digest and not unused:
             continue
         if missed := await statements.missed(step.connection, (one.id, used), (targets.id, channels)):
-            said.append(f"{missed} recipients of alert {row.id} are no longer reached")
-        said += [f"channel {name}, on which alert {row.id} went out, is no longer used" for name in unused]
-    return said
+            found.append(said("missed", count=missed, alert=row.id))
+        found += [said("channel_unused", channel=name, alert=row.id) for name in unused]
+    return found
 
 
 async def _frozen(step: Step, row: AlertRow) -> TargetList:

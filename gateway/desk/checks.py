@@ -24,14 +24,30 @@ LONGEST = timedelta(days=30)
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
 """Letters that show nothing."""
 
+# Simplified and Traditional characters; letters may be set apart. People in English exercise care.
 _DRILL_WORDS = re.compile(
-    r"演练|演习|测试|试发|\bdrill\b|\btest(?:ing)?\b"
-    r"|\bexercise\b(?! (?:\w+ ){0,2}(?:caution|care|restraint|vigilance|patience|judge?ment))"
+    r"演[练練习習]|[测測][试試]|(?<![尝嘗考])[试試][发發播]|\bd ?r ?i ?l ?l ?s?\b|\bt ?e ?s ?t(?:s|ing)?\b"
+    r"|\bexercises?\b(?! (?:\w+ ){0,2}(?:caution|care|restraint|vigilance|patience|judge?ment))"
 )
-_GAP = re.compile(r"(?<=[\u3400-\u9fff]) (?=[\u3400-\u9fff])")
+_SHOWS_NOTHING = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+    r"|(?<=[\u3400-\u9fffa-z])[\u0300-\u036f\u20d0-\u20ff]+"
+)
+"""Variation selectors, fillers, blanks, and marks that only decorate the letter before them."""
+_GAP = re.compile(r"(?<=[\u3400-\u9fff])[ ·•‧・*_~^]+(?=[\u3400-\u9fff])")
+# 非 stands in words of its own (非常, 除非, 非参演), so little may come between it and the drill. A drill
+# may speak of people and places outside it, and may say that nothing of it is real.
 _LIVE_WORDS = re.compile(
-    r"(?:不是|并非|非)(?:一?次|一?场)?(?:演练|演习|测试)"
-    r"|\b(?:not|isn['’]t|no) (?:a |an )?(?:drill|exercise|test)\b"
+    r"(?:(?:不是|并非|並非|[绝絕决決]非|不[属屬][于於])(?:[为為]了)?"
+    r"[^，。；：！？、,.;:!?真实實际際仅僅只是为為系参參所每全]{0,6}?"
+    r"|(?<!除)非(?:一?次|一?[场場]|普通)?)"
+    r"(?:演[练練习習]|[测測][试試])(?!人|[区區]|[范範][围圍]|[单單]位|[对對]象|期[间間]|[时時]段|科目|[车車])"
+    r"|(?:[这這]是|此[为為]|本次[为為是]|[确確][为為系])(?:一?次|一?[个個]|一?[条條])?真[实實的正]"
+    r"(?!的?(?:演|模[拟擬]))"
+    r"|\b(?:not|isn['’]?t|ain['’]?t|no)\b"
+    r"(?:,? (?:an?|any|just|merely|only|simply|longer|another|simple|mere|repeat|not|training|routine))*"
+    r",? (?:d ?r ?i ?l ?l|exercise|t ?e ?s ?t)\b(?! (?:areas?|zones?|participants?|staff|period|vehicles?)\b)"
+    r"|\bthis is (?:an? |the )?(?:real|genuine|actual)\b(?![ -](?:time|drill|exercise))"
 )
 
 
@@ -51,7 +67,12 @@ def check_status(alert: Alert, mode: str) -> None:
             Status.EXERCISE: "draft it as a drill",
             Status.ACTUAL: "a drill takes a message whose status is Exercise",
         }.get(alert.status, "only Actual, and Exercise in a drill, ever leave the desk")
-        raise DeskRefused("status", f"status is {alert.status}, which a {mode} warning may not have: {hint}")
+        raise DeskRefused(
+            "status",
+            f"status is {alert.status}, which a {mode} warning may not have: {hint}",
+            why=mode,
+            status=alert.status,
+        )
     if alert.scope != Scope.PUBLIC:
         raise DeskRefused("scope", f"scope is {alert.scope}: only Public messages go to public channels")
 
@@ -87,7 +108,9 @@ def says_something(text: str | None) -> bool:
 def check_fields(alert: Alert) -> None:
     """Refuse an alert that lacks a field which the law asks for, in any of its languages."""
     if not alert.infos:
-        raise DeskRefused("fields", "the message has no info block: there is nothing to tell people")
+        raise DeskRefused(
+            "fields", "the message has no info block: there is nothing to tell people", why="empty"
+        )
     for number, info in enumerate(alert.infos, 1):
         if missing := missing_fields(info):
             where = (
@@ -96,6 +119,8 @@ def check_fields(alert: Alert) -> None:
             raise DeskRefused(
                 "fields",
                 f"missing{where}: {', '.join(missing)}; add it with 'tongda desk edit' before submitting",
+                why="missing",
+                missing=", ".join(missing),
             )
 
 
@@ -103,10 +128,15 @@ def check_validity(alert: Alert, now: datetime) -> None:
     """Refuse an alert that has no end, has ended, or ends beyond :data:`LONGEST`."""
     expires = alert.expires
     if expires is None:
-        raise DeskRefused("expires", "expires is missing: say until when the warning holds")
+        raise DeskRefused("expires", "expires is missing: say until when the warning holds", why="missing")
     check_end(alert, now)
     if expires > now + LONGEST:
-        raise DeskRefused("expires", f"expires lies more than {LONGEST.days} days ahead: check the date")
+        raise DeskRefused(
+            "expires",
+            f"expires lies more than {LONGEST.days} days ahead: check the date",
+            why="far",
+            days=LONGEST.days,
+        )
     for info in alert.infos:
         start = info.onset or info.effective
         if start is not None and info.expires is not None and start >= info.expires:
@@ -122,27 +152,47 @@ def check_end(alert: Alert, now: datetime) -> None:
     ended = [info.expires for info in alert.infos if info.expires is not None and info.expires <= now]
     if ended:
         raise DeskRefused(
-            "expired", f"the warning ended at {min(ended).isoformat()}: give a later end (--expires TIME)"
+            "expired",
+            f"the warning ended at {min(ended).isoformat()}: give a later end (--expires TIME)",
+            why="in_draft",
+            ended=min(ended),
         )
 
 
 def check_words(alert: Alert, mode: str) -> None:
     """Refuse a live warning that speaks of a drill, and a drill that says it is none."""
     for path, text in texts_of(alert):
-        folded = fold(text)
-        if mode == "live" and (found := _DRILL_WORDS.search(folded)):
+        if mode == "live" and (word := speaks_of_a_drill(text)):
             raise DeskRefused(
-                "drill_words", f"{path} of a live warning says '{found[0]}': mend the text, or draft a drill"
+                "drill_words",
+                f"{path} of a live warning says '{word}': mend the text, or draft a drill",
+                path=path,
+                word=word,
             )
-        if mode == "drill" and (found := _LIVE_WORDS.search(folded)):
+        if mode == "drill" and (word := speaks_of_the_real(text)):
             raise DeskRefused(
-                "live_words", f"{path} of a drill says '{found[0]}': mend the text, a drill must not deny it"
+                "live_words",
+                f"{path} of a drill says '{word}': mend the text, a drill must not deny it",
+                path=path,
+                word=word,
             )
+
+
+def speaks_of_a_drill(text: str) -> str | None:
+    """Return the first words that say that this is a drill or a test."""
+    found = _DRILL_WORDS.search(fold(text))
+    return found[0] if found else None
+
+
+def speaks_of_the_real(text: str) -> str | None:
+    """Return the first words that say that this is no drill."""
+    found = _LIVE_WORDS.search(fold(text))
+    return found[0] if found else None
 
 
 def fold(text: str) -> str:
     """Return the text as people read it, in one form: what is hidden or set apart hides no word."""
-    seen = unicodedata.normalize("NFKC", one_line(text)).lower()
+    seen = _SHOWS_NOTHING.sub("", unicodedata.normalize("NFKC", one_line(text)).lower())
     return _GAP.sub("", re.sub(r"\s+", " ", seen))
 
 

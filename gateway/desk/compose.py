@@ -28,6 +28,20 @@ SERIALS = 10
 """Serial numbers within one second: the national identifier has one digit for them."""
 
 
+class Words(BaseModel):
+    """What a message says in one language; ``None`` leaves a text as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language: str
+    event: str | None = None
+    headline: str | None = None
+    description: str | None = None
+    instruction: str | None = None
+    sender_name: str | None = None
+    contact: str | None = None
+
+
 class Changes(BaseModel):
     """What an author decides about an alert; ``None`` leaves it as it is."""
 
@@ -50,20 +64,34 @@ class Changes(BaseModel):
     hazard: str | None = None
     level: str | None = None
     channels: tuple[str, ...] | None = None
+    web: str | None = None
+    certainty: Certainty | None = None
+    urgency: Urgency | None = None
+    response: ResponseType | None = None
+    at_once: bool = False
+    """The warning begins when it is sent: its onset is taken away."""
+    words: tuple[Words, ...] = ()
+    """Texts language by language; a language that the alert does not speak yet gets blocks of its own."""
+    without: tuple[str, ...] = ()
+    """Languages that are taken out."""
 
     def of_info(self) -> dict[str, Any]:
         """Return what changes in an info block."""
-        return {name: value for name in (*_WORDS, *_FACTS) if (value := getattr(self, name)) is not None}
+        new = {name: value for name in (*_WORDS, *_FACTS) if (value := getattr(self, name)) is not None}
+        if self.response is not None:
+            new["response_types"] = (self.response,)
+        return new | ({"onset": None} if self.at_once else {})
 
     def beyond_words(self) -> bool:
         """Return whether more than words changes."""
         return any(
-            getattr(self, name) is not None for name in (*_FACTS, "region", "hazard", "level", "channels")
-        )
+            getattr(self, name) is not None
+            for name in (*_FACTS, "response", "region", "hazard", "level", "channels")
+        ) or bool(self.at_once or self.without)
 
 
 _WORDS = ("headline", "description", "instruction", "sender_name", "event", "contact")
-_FACTS = ("onset", "expires", "areas")
+_FACTS = ("onset", "expires", "areas", "web", "certainty", "urgency")
 """What holds for every language."""
 
 NOTHING = Changes()
@@ -92,6 +120,10 @@ class Fields(BaseModel):
     urgency: Urgency = Urgency.EXPECTED
     response: ResponseType = ResponseType.PREPARE
     note: str | None = None
+    contact: str | None = None
+    web: str | None = None
+    also: tuple[Words, ...] = ()
+    """The texts in further languages."""
 
 
 def identifiers(code: str, now: datetime, zone: tzinfo) -> Iterator[str]:
@@ -165,12 +197,31 @@ def changed(alert: Alert, changes: Changes) -> Alert:
         _changed_info(info, changes.of_info(), words=info.language == chosen) for info in alert.infos
     )
     note = alert.note if changes.note is None else changes.note or None
-    return Alert.model_validate(alert.model_dump() | {"infos": infos, "note": note})
+    made = Alert.model_validate(alert.model_dump() | {"infos": infos, "note": note})
+    return translated(made, changes.words, changes.without)
 
 
 def _changed_info(info: Info, new: dict[str, Any], *, words: bool) -> dict[str, Any]:
-    used = {name: value or None for name, value in new.items() if words or name in _FACTS}
+    used = {name: value or None for name, value in new.items() if words or name not in _WORDS}
     return info.model_dump() | used
+
+
+def translated(alert: Alert, words: Sequence[Words], without: Sequence[str] = ()) -> Alert:
+    """Return the alert with these texts in their languages, and without some languages.
+
+    Raises:
+        ValidationError: a text holds what CAP cannot carry.
+    """
+    first = alert.infos[0].language if alert.infos else None
+    blocks = [info.model_dump() for info in alert.infos]
+    for one in words:
+        if one.language not in {block["language"] for block in blocks}:
+            copies = [block for block in blocks if block["language"] == first]
+            blocks += [block | dict.fromkeys(_WORDS) | {"language": one.language} for block in copies]
+        new = {name: value or None for name in _WORDS if (value := getattr(one, name)) is not None}
+        blocks = [block | new if block["language"] == one.language else block for block in blocks]
+    kept = tuple(block for block in blocks if block["language"] not in without)
+    return Alert.model_validate(alert.model_dump() | {"infos": kept})
 
 
 def follow(

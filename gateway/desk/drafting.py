@@ -16,6 +16,8 @@ from gateway.desk.steps import alert_of, move
 from gateway.store import desk as store
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gateway.desk.compose import Changes, Fields
     from gateway.desk.kinds import Kind
     from gateway.desk.office import Office
@@ -63,14 +65,20 @@ async def from_fields(step: Step, office: Office, fields: Fields, changes: Chang
     areas = (await region_area(step, changes.region),) if changes.region else fields.areas
     if not areas:
         raise DeskRefused("area", "the warning has no area: name a region (--region)")
+    alert = written(office, fields.model_copy(update={"areas": areas}), kind, step.now)
+    check_end(alert, step.now)
+    return await new_warning(step, office, alert, kind, fields.mode, changes)
+
+
+def written(office: Office, fields: Fields, kind: Kind, now: datetime) -> Alert:
+    """Return the message of a warning that is written at the desk, before it has an identifier."""
+    zone, sender = office.settings.zone, office.settings.sender
     try:
-        info = kinds.info(office, fields.model_copy(update={"areas": areas}), kind)
+        info = kinds.info(office, fields, kind)
+        alert = compose.write(fields, info, sender=sender, identifier="unassigned", now=now, zone=zone)
+        return kinds.put(office, compose.translated(alert, fields.also), kind)
     except ValidationError as error:
         raise DeskRefused("fields", _at_fault(error)) from None
-    zone, sender = office.settings.zone, office.settings.sender
-    alert = compose.write(fields, info, sender=sender, identifier="unassigned", now=step.now, zone=zone)
-    check_end(alert, step.now)
-    return await new_warning(step, office, kinds.put(office, alert, kind), kind, fields.mode, changes)
 
 
 async def edit(step: Step, office: Office, row: AlertRow, changes: Changes) -> AlertRow:
@@ -80,12 +88,22 @@ async def edit(step: Step, office: Office, row: AlertRow, changes: Changes) -> A
         raise DeskRefused(
             "cancel_fixed", "only the words of a Cancel change: it goes to whom the warning went"
         )
-    alert = await with_changes(step, alert_of(row), changes)
-    kind = kinds.known(office, changes.hazard or row.hazard, changes.level or row.level)
+    if changes.region is not None:
+        changes = changes.model_copy(update={"areas": (await region_area(step, changes.region),)})
+    alert, kind = edited(office, row, changes)
     plan = {"channels": channels(office, row.mode, changes.channels)} if changes.channels is not None else {}
-    return await rewrite(
-        step, row, kinds.put(office, alert, kind), hazard=kind.hazard, level=kind.level, plan=plan
-    )
+    return await rewrite(step, row, alert, hazard=kind.hazard, level=kind.level, plan=plan)
+
+
+def edited(office: Office, row: AlertRow, changes: Changes) -> tuple[Alert, Kind]:
+    """Return what an alert says and warns of with the changes made; a region must be an area by then."""
+    kind = kinds.known(office, changes.hazard or row.hazard, changes.level or row.level)
+    alert = kinds.put(office, _with(alert_of(row), changes), kind)
+    entry = office.hazards.by_key(kind.hazard)
+    if entry is None or kind.hazard == row.hazard:
+        return alert, kind
+    infos = tuple(info.model_copy(update={"categories": (entry.category,)}) for info in alert.infos)
+    return alert.model_copy(update={"infos": infos}), kind
 
 
 async def open_update(step: Step, office: Office, row: AlertRow) -> AlertRow:
@@ -106,10 +124,17 @@ async def follow(
     if (begun := await store.update_in_work(step.connection, old.id)) is not None and not origin:
         return begun
     if begun is not None:
-        raise DeskRefused("update_begun", f"alert {begun.id} is an Update of alert {old.id} in work already")
+        raise DeskRefused(
+            "update_begun",
+            f"alert {begun.id} is an Update of alert {old.id} in work already",
+            alert=begun.id,
+            old=old.id,
+        )
     move(old, "update")
     if old.msg_type == MsgType.CANCEL:
-        raise DeskRefused("state", f"alert {old.id} is a Cancel: draft a new warning instead")
+        raise DeskRefused(
+            "state", f"alert {old.id} is a Cancel: draft a new warning instead", why="is_cancel", alert=old.id
+        )
     references = chain.references(await chain.standing(step, old.warning_id, old.id))
     zone = office.settings.zone
     number = await insert(
@@ -135,15 +160,20 @@ def channels(office: Office, mode: str, wanted: tuple[str, ...] | None) -> list[
     """Return the channels to send on, all that have a route for the mode unless some are wanted."""
     offered = office.channels(mode)
     if not offered:
-        raise DeskRefused("channels", f"no channel has a {mode} route: set one in [channels.NAME.{mode}]")
+        raise DeskRefused(
+            "channels", f"no channel has a {mode} route: set one in [channels.NAME.{mode}]", why="no_route"
+        )
     if wanted is None:
         return offered
     if unknown := sorted(set(wanted) - set(offered)):
         raise DeskRefused(
-            "channels", f"channel {unknown[0]} has no {mode} route: one of {', '.join(offered)}"
+            "channels",
+            f"channel {unknown[0]} has no {mode} route: one of {', '.join(offered)}",
+            why="unknown",
+            channel=unknown[0],
         )
     if not wanted:
-        raise DeskRefused("channels", "name at least one channel")
+        raise DeskRefused("channels", "name at least one channel", why="none")
     return sorted(set(wanted))
 
 
@@ -152,7 +182,7 @@ async def region_area(step: Step, code: str) -> Area:
     padded = code.ljust(12, "0")
     name = await store.region_name(step.connection, padded)
     if name is None:
-        raise DeskRefused("region", f"there is no region {code}")
+        raise DeskRefused("region", f"there is no region {code}", region=code)
     ((value_name, value),) = of_region(padded).geocodes
     return Area(area_desc=name, geocodes=(ValuePair(value_name=value_name, value=value),))
 
@@ -161,10 +191,19 @@ async def with_changes(step: Step, alert: Alert, changes: Changes) -> Alert:
     """Return the alert with what the author decides otherwise, or refuse what cannot be said."""
     if changes.region is not None:
         changes = changes.model_copy(update={"areas": (await region_area(step, changes.region),)})
+    return _with(alert, changes)
+
+
+def _with(alert: Alert, changes: Changes) -> Alert:
     try:
         return compose.changed(alert, changes)
     except LookupError:
-        raise DeskRefused("language", f"the alert has no text in language {changes.language}") from None
+        raise DeskRefused(
+            "language",
+            f"the alert has no text in language {changes.language}",
+            why="no_text",
+            language=changes.language,
+        ) from None
     except ValidationError as error:
         raise DeskRefused("fields", _at_fault(error)) from None
 

@@ -111,6 +111,8 @@ def _channel_texts(office: Office, draft: Draft, channel: str) -> dict[str, dict
         raise DeskRefused(
             "language",
             f"channel {channel} has no template for {', '.join(stems)}: add one or take the channel out",
+            why="no_template",
+            channel=channel,
         )
     adapter = route.adapter(draft.mode)
     try:
@@ -121,7 +123,9 @@ def _channel_texts(office: Office, draft: Draft, channel: str) -> dict[str, dict
         try:
             _prove(adapter, contents)
         except ContentRefused as error:
-            raise DeskRefused("content", f"channel {channel} cannot carry the text: {error}") from None
+            raise DeskRefused(
+                "content", f"channel {channel} cannot carry the text: {error}", channel=channel
+            ) from None
     return {key: freeze(content) for key, content in contents.items()}
 
 

@@ -58,7 +58,10 @@ async def from_cap(
     old = await _followed(step, came, mode, speaks_for)
     if came.msg_type != MsgType.UPDATE:
         raise DeskRefused(
-            "use_cancel", f"this {came.msg_type} is about alert {old.id}: cancel that one instead"
+            "use_cancel",
+            f"this {came.msg_type} is about alert {old.id}: cancel that one instead",
+            why="of_ours",
+            alert=old.id,
         )
     return await follow(step, office, old, alert, kind, changes, **origin)
 
@@ -90,9 +93,19 @@ def _same_draft(again: AlertRow, data: bytes, changes: Changes) -> AlertRow:
     """Return the draft that the very same file became; refuse what went further or is to be changed."""
     if again.state != "draft" or again.original != data:
         what = "the same message" if again.original == data else "another message of the same number"
-        raise DeskRefused("known", f"{what} is in work or in force as alert {again.id} ({again.state})")
+        raise DeskRefused(
+            "known",
+            f"{what} is in work or in force as alert {again.id} ({again.state})",
+            alert=again.id,
+            state=again.state,
+        )
     if changes != NOTHING:
-        raise DeskRefused("known", f"the same message is in work as alert {again.id}: edit that one instead")
+        raise DeskRefused(
+            "known",
+            f"the same message is in work as alert {again.id}: edit that one instead",
+            why="in_work",
+            alert=again.id,
+        )
     return again
 
 
@@ -105,6 +118,8 @@ async def _check_not_sent(step: Step, key: str, mode: str) -> None:
                     "sent",
                     f"this message was sent as alert {sent.id} and is {sent.state}; alert {row.id} is in "
                     f"force in its place: update or cancel that one",
+                    sent=sent.id,
+                    alert=row.id,
                 )
 
 
@@ -128,6 +143,8 @@ async def _followed(step: Step, came: Alert, mode: str, speaks_for: Collection[s
             "two_warnings",
             f"this {came.msg_type} is about alerts {rows[0].id} and {other.id}, which are two warnings: "
             f"update or cancel each by itself",
+            one=rows[0].id,
+            other=other.id,
         )
     await step.hold(rows[0].id)
     return _latest(await store.of_warning(step.connection, rows[0].warning_id), rows[0].id, came)
@@ -143,6 +160,9 @@ def _check_sender(rows: list[AlertRow], came: Alert, speaks_for: Collection[str]
                 "other_sender",
                 f"this {came.msg_type} is from {came.sender}, and alert {row.id} came from "
                 f"{origin.sender if origin else row.sender}: if it is right, do it at the desk",
+                alert=row.id,
+                sender=came.sender,
+                owner=origin.sender if origin else row.sender,
             )
 
 
@@ -154,6 +174,8 @@ def _latest(rows: list[AlertRow], named: int, came: Alert) -> AlertRow:
             "not_sent",
             f"this {came.msg_type} is about alert {named}, which is {rows[0].state} and was never sent: "
             f"edit or withdraw that one",
+            alert=named,
+            state=rows[0].state,
         )
     last = sent[-1]
     if last.state != "released" and (last.state != "expired" or came.msg_type != MsgType.UPDATE):
@@ -161,6 +183,8 @@ def _latest(rows: list[AlertRow], named: int, came: Alert) -> AlertRow:
             "not_in_force",
             f"this {came.msg_type} is about alert {last.id}, which is {last.state}: draft a new warning if "
             f"there still is danger",
+            alert=last.id,
+            state=last.state,
         )
     return last
 

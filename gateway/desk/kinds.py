@@ -57,7 +57,7 @@ def _check_colours(office: Office, alert: Alert) -> None:
 def known(office: Office, hazard: str, level: str) -> Kind:
     """Return the kind if the table knows the hazard and allows it this colour."""
     if level not in list(Level):
-        raise DeskRefused("level", f"there is no level {level!r}: one of {', '.join(Level)}")
+        raise DeskRefused("level", f"there is no level {level!r}: one of {', '.join(Level)}", why="unknown")
     if hazard == OTHER:
         return Kind(OTHER, Level(level).value)
     entry = office.hazards.by_key(hazard) or office.hazards.by_code(hazard) or office.hazards.by_name(hazard)
@@ -66,7 +66,10 @@ def known(office: Office, hazard: str, level: str) -> Kind:
         raise DeskRefused("hazard", f"there is no hazard {hazard!r}: one of {keys}, {OTHER}")
     if level not in entry.colours:
         raise DeskRefused(
-            "colour", f"{entry.zh} ({entry.key}) has no {level} warning: {', '.join(entry.colours)}"
+            "colour",
+            f"{entry.zh} ({entry.key}) has no {level} warning: {', '.join(entry.colours)}",
+            hazard=entry.zh,
+            level=level,
         )
     return Kind(entry.key, Level(level).value)
 
@@ -98,7 +101,9 @@ def info(office: Office, fields: Fields, kind: Kind) -> Info:
     """Return the info block of a warning that is written at the desk."""
     entry = office.hazards.by_key(kind.hazard)
     if entry is None and not fields.event:
-        raise DeskRefused("hazard", "say what the warning is of (event), or name a hazard of the table")
+        raise DeskRefused(
+            "hazard", "say what the warning is of (event), or name a hazard of the table", why="no_event"
+        )
     chinese = fields.language.lower().startswith("zh")
     name = fields.event or (entry and (entry.zh if chinese else entry.en)) or ""
     return Info(
@@ -113,7 +118,9 @@ def info(office: Office, fields: Fields, kind: Kind) -> Info:
         expires=fields.expires,
         sender_name=fields.sender_name or office.settings.name,
         headline=fields.headline,
-        description=fields.description,
-        instruction=fields.instruction,
+        description=fields.description or None,
+        instruction=fields.instruction or None,
+        web=fields.web,
+        contact=fields.contact,
         areas=fields.areas,
     )

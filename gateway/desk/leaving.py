@@ -42,7 +42,13 @@ class Released(NamedTuple):
 async def leave(step: Step, office: Office, row: AlertRow) -> Released:
     """Release an approved alert inside the step; the caller has checked who asks for it."""
     if row.state in {"withdrawn", "expired"}:
-        raise DeskRefused("state", f"not sent: alert {row.id} is {row.state}")
+        raise DeskRefused(
+            "state",
+            f"not sent: alert {row.id} is {row.state}",
+            why="not_sent",
+            alert=row.id,
+            state=row.state,
+        )
     if row.state == "submitted":  # say what is missing rather than that it cannot be done
         await check_signed(step, office, row)
     move(row, "release")
@@ -68,6 +74,9 @@ async def check_unchanged(step: Step, row: AlertRow) -> None:
             "expired",
             f"alert {row.id} ended at {row.expires.isoformat()}: edit it (--expires TIME) and have it "
             f"approved again, or withdraw it",
+            why="to_release",
+            alert=row.id,
+            ended=row.expires,
         )
     targets = await store.target_list(step.connection, row.target_list_id)
     alert = alert_of(row)
@@ -77,7 +86,12 @@ async def check_unchanged(step: Step, row: AlertRow) -> None:
         and (alert.identifier, alert.sent, alert.expires) == (row.identifier, row.sent, row.expires)
     )
     if not same:
-        raise DeskRefused("changed", f"alert {row.id} is not what was approved: edit and submit it again")
+        raise DeskRefused(
+            "changed",
+            f"alert {row.id} is not what was approved: edit and submit it again",
+            why="tampered",
+            alert=row.id,
+        )
 
 
 def check_routes(office: Office, row: AlertRow) -> None:
@@ -85,7 +99,9 @@ def check_routes(office: Office, row: AlertRow) -> None:
     assert row.plan is not None
     if lost := sorted(set(row.plan["channels"]) - set(office.channels(row.mode))):
         raise DeskRefused(
-            "route", f"channel {lost[0]} has no {row.mode} route any more: edit and submit again"
+            "route",
+            f"channel {lost[0]} has no {row.mode} route any more: edit and submit again",
+            channel=lost[0],
         )
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,6 +34,8 @@ Step = Literal[
     "lead",
 ]
 """What a role may give the right to."""
+
+Colour = Literal["blue", "yellow", "orange", "red"]
 
 
 class PolicyError(ValueError):
@@ -83,13 +94,56 @@ class Crowd(_Strict):
     further: PositiveInt = 1
 
 
+class Confirm(_Strict):
+    """What the console asks for before it takes a signature or sends; a Cancel never has to be typed."""
+
+    code: frozenset[Colour] = frozenset({"red", "orange"})
+    """Levels for which the second factor is given anew."""
+    typed: frozenset[Colour] = frozenset({"red"})
+    """Levels for which the place and the number of people are typed."""
+    above: NonNegativeInt = 50_000
+    """They are typed at any level for more people than this."""
+
+
+class Escalation(_Strict):
+    """Seconds after which the next approver is asked where nobody signs; 0 asks nobody further."""
+
+    red: NonNegativeFloat = 180
+    orange: NonNegativeFloat = 180
+    yellow: NonNegativeFloat = 600
+    blue: NonNegativeFloat = 1800
+
+    def seconds(self) -> dict[str, float]:
+        """Return the seconds by level."""
+        return {level: getattr(self, level) for level in type(self).model_fields}
+
+
+class Emergency(_Strict):
+    """When one person may send alone, and how soon another one signs afterwards."""
+
+    levels: frozenset[Colour] = frozenset()
+    """Empty: never."""
+    cosign_minutes: PositiveFloat = 30
+
+
+class Authorisations(_Strict):
+    """Whose signature takes an authorisation of the unit: hazard, highest level, region, validity."""
+
+    required: bool = False
+    """Whether people without a unit may sign nothing; without this they may sign everything."""
+
+
 class Policy(_Strict):
     """The approval policy of one desk."""
 
     approvers: Approvers
     cancel: CancelRule = CancelRule()
     roles: Roles = Roles()
+    authorisations: Authorisations = Authorisations()
     crowd: tuple[Crowd, ...] = ()
+    confirm: Confirm = Confirm()
+    escalation: Escalation = Escalation()
+    emergency: Emergency = Emergency()
 
     @property
     def known_roles(self) -> frozenset[str]:

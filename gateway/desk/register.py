@@ -26,7 +26,9 @@ def identifiers(office: Office, step: Step) -> Iterator[str]:
 def columns_of(alert: Alert) -> dict[str, Any]:
     """Return the columns that repeat what the message says."""
     if alert.expires is None:
-        raise DeskRefused("expires", "the message does not say until when it holds: give an end (--expires)")
+        raise DeskRefused(
+            "expires", "the message does not say until when it holds: give an end (--expires)", why="missing"
+        )
     return {
         "sender": alert.sender,
         "identifier": alert.identifier,

@@ -31,7 +31,9 @@ async def release(
     if done := await store.release_of(step.connection, row.id):
         return Released(done.id, done.reference, {})
     if authors_of(row) != {step.actor}:
-        raise DeskRefused("edited", f"alert {row.id} was changed by a person: a person approves it")
+        raise DeskRefused(
+            "edited", f"alert {row.id} was changed by a person: a person approves it", alert=row.id
+        )
     if row.state in {"submitted", "approved"}:
         row = await rewrite(step, row, alert_of(row))
     return await _leave(step, office, await submission.submit(step, office, row, chosen, why), why)
@@ -42,14 +44,24 @@ async def cancel(step: Step, office: Office, alert_id: int, why: ByRule) -> Rele
     row = await step.hold(alert_id)
     await step.may("cancel")
     if "by_rule" not in (row.plan or {}):
-        raise DeskRefused("rule", f"alert {row.id} was approved by people: a person takes it back")
+        raise DeskRefused(
+            "rule", f"alert {row.id} was approved by people: a person takes it back", alert=row.id
+        )
     prepared = await store.prepared_cancel(step.connection, row.id)
     if prepared is None or row.state not in {"released", "cancelled"}:
-        raise DeskRefused("state", f"alert {row.id} is {row.state}: only a released one can be cancelled")
+        raise DeskRefused(
+            "state",
+            f"alert {row.id} is {row.state}: only a released one can be cancelled",
+            why="not_released",
+            alert=row.id,
+            state=row.state,
+        )
     if done := await store.release_of(step.connection, prepared.id):
         return Released(done.id, done.reference, {})
     if prepared.version > 1:
-        raise DeskRefused("edited", f"alert {prepared.id} was changed by a person: a person approves it")
+        raise DeskRefused(
+            "edited", f"alert {prepared.id} was changed by a person: a person approves it", alert=prepared.id
+        )
     if prepared.state in {"submitted", "approved"}:
         prepared = await rewrite(step, prepared, alert_of(prepared))
     plan = (prepared.plan or {}) | {"authors": [step.actor]}

@@ -9,13 +9,13 @@ import structlog
 from gateway.alerts.findings import Refused
 from gateway.alerts.model import MsgType
 from gateway.alerts.parse import parse
-from gateway.desk import drafting, incoming, leaving, signing, submission
+from gateway.desk import calling, drafting, emergency, incoming, leaving, people, signing, submission
 from gateway.desk.checks import check_status
 from gateway.desk.compose import NOTHING, Changes, Fields, key_text
 from gateway.desk.leaving import Released
 from gateway.desk.refused import DeskRefused
-from gateway.desk.steps import SYSTEM, Step, check_login, step
-from gateway.store import audit
+from gateway.desk.steps import SYSTEM, Step, step
+from gateway.store import audit, emergencies, summons
 from gateway.store import desk as store
 
 if TYPE_CHECKING:
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
     from gateway.alerts.model import Alert
     from gateway.clock import Clock
+    from gateway.desk.findings import Said
     from gateway.desk.office import Office
     from gateway.desk.policy import Step as Right
     from gateway.store.audit import Head
     from gateway.store.database import Database
     from gateway.store.desk import AlertRow, Approval, Person, ReleaseRow
+    from gateway.store.emergencies import EmergencyRow
+    from gateway.store.summons import Summoned
 
 
 log = structlog.get_logger(__name__)
@@ -54,8 +57,12 @@ class Sheet(NamedTuple):
     release: ReleaseRow | None
     cancel: AlertRow | None
     """The Cancel that was prepared, if any."""
-    alike: list[str]
-    """Signers who bear the name of an author or of another signer, as sentences."""
+    alike: list[Said]
+    """Signers who bear the name of an author or of another signer."""
+    asked: list[Summoned]
+    """Who was asked to sign it, in order."""
+    emergency: EmergencyRow | None
+    """Set where it was sent on one signature."""
 
 
 class Desk:
@@ -78,21 +85,8 @@ class Desk:
 
     async def set_person(self, person: Person, by: str = SYSTEM) -> None:
         """Add somebody to the desk, or replace what that person may do."""
-        check_login(person.login)
-        if not person.name.strip() or not person.name.isprintable():
-            raise DeskRefused("name", "a name is one line of text and not empty")
-        if unknown := sorted(set(person.roles) - self.office.policy.known_roles):
-            known = ", ".join(sorted(self.office.policy.known_roles))
-            raise DeskRefused("roles", f"there is no role {unknown[0]!r}: one of {known}")
         async with self._step(by) as one:
-            await store.hold_name(one.connection, f"login {person.login.lower()}")
-            if other := await store.login_like(one.connection, person.login):
-                raise DeskRefused(
-                    "login",
-                    f"there is {other!r} already, which differs in upper and lower case only: use that",
-                )
-            await store.set_person(one.connection, person)
-            one.record("person", f"person {person.login}", roles=list(person.roles), active=person.active)
+            await people.put(one, person)
 
     async def draft_from_cap(
         self, data: bytes, author: str, mode: str = "live", changes: Changes = NOTHING
@@ -109,7 +103,8 @@ class Desk:
         check_status(came, mode)
         async with self._step(author) as one:
             await one.may("draft")
-            return await incoming.from_cap(one, self.office, came, data, mode, changes)
+            row = await incoming.from_cap(one, self.office, came, data, mode, changes)
+            return await one.inside("draft", row)
 
     async def drafted_before(self, data: bytes, mode: str = "live") -> AlertRow | None:
         """Return the alert in work or in force that was drafted from this message."""
@@ -120,14 +115,24 @@ class Desk:
         """Draft a warning that is written at the desk."""
         async with self._step(author) as one:
             await one.may("draft")
-            return await drafting.from_fields(one, self.office, fields, changes)
+            return await one.inside("draft", await drafting.from_fields(one, self.office, fields, changes))
 
-    async def edit(self, alert_id: int, author: str, changes: Changes) -> AlertRow:
-        """Change a draft, or a submitted or approved alert, which then is a draft again and unsigned."""
+    async def edit(
+        self, alert_id: int, author: str, changes: Changes, version: int | None = None
+    ) -> AlertRow:
+        """Change a draft, or a submitted or approved alert, which then is a draft again and unsigned.
+
+        ``version`` is the one that the author looked at: another one is refused, so that nobody
+        overwrites what somebody else wrote meanwhile.
+        """
         async with self._step(author) as one:
             row = await one.hold(alert_id)
-            await one.may(_right(row))
-            return await drafting.edit(one, self.office, row, changes)
+            await one.may(_right(row), row)
+            if version not in (None, row.version):
+                raise DeskRefused(
+                    "changed", f"alert {alert_id} was changed meanwhile: look at it again", alert=alert_id
+                )
+            return await one.inside(_right(row), await drafting.edit(one, self.office, row, changes))
 
     async def submit(self, alert_id: int, author: str) -> AlertRow:
         """Check the draft, freeze people, texts and plan, and ask for approval."""
@@ -137,12 +142,14 @@ class Desk:
         chosen = await submission.resolve(self.database, seen)
         async with self._step(author) as one:
             row = await one.hold(alert_id)
-            await one.may(_right(row))
+            await one.may(_right(row), row)
             if row.version != seen.version:
-                raise DeskRefused("changed", f"alert {alert_id} was changed meanwhile: look at it again")
+                raise DeskRefused(
+                    "changed", f"alert {alert_id} was changed meanwhile: look at it again", alert=alert_id
+                )
             if row.state in {"submitted", "approved"}:
                 return row
-            return await submission.submit(one, self.office, row, chosen)
+            return await one.inside(_right(row), await submission.submit(one, self.office, row, chosen))
 
     async def approve(self, alert_id: int, digest: str, person: str) -> Signed:
         """Sign what the approver saw, named by its digest."""
@@ -159,7 +166,7 @@ class Desk:
     async def reject(self, alert_id: int, digest: str, person: str, reason: str) -> AlertRow:
         """Send a submitted or approved alert back to its author with a reason."""
         if not reason.strip():
-            raise DeskRefused("reason", "say why, so that the author can mend it")
+            raise DeskRefused("reason", "say why, so that the author can mend it", why="reject")
         async with self._step(person) as one:
             row = await one.hold(alert_id)
             await signing.may_sign(one, row, digest)
@@ -173,27 +180,42 @@ class Desk:
         """Send an approved alert; a second call returns the release that the first one made."""
         async with self._step(person) as one:
             row = await one.hold(alert_id)
-            await one.may("release")
+            await one.may("release", row)
             if done := await store.release_of(one.connection, row.id):
                 return Released(done.id, done.reference, {})
             return await leaving.leave(one, self.office, row)
+
+    async def release_alone(self, alert_id: int, digest: str, person: str, reason: str) -> Released:
+        """Sign and send by the emergency path; another approver signs afterwards (:meth:`cosign`)."""
+        async with self._step(person) as one:
+            row = await one.hold(alert_id)
+            return await emergency.release(one, self.office, row, digest, reason)
+
+    async def cosign(self, alert_id: int, digest: str, person: str) -> None:
+        """Sign what one person sent by the emergency path."""
+        async with self._step(person) as one:
+            await emergency.cosign(one, await one.hold(alert_id), digest)
 
     async def update(self, alert_id: int, author: str) -> AlertRow:
         """Draft an Update of an alert that was released, expired or not; it says the same until edited."""
         async with self._step(author) as one:
             row = await one.hold(alert_id)
-            await one.may("draft")
-            return await drafting.open_update(one, self.office, row)
+            await one.may("draft", row)
+            return await one.inside("draft", await drafting.open_update(one, self.office, row))
 
     async def cancel(self, alert_id: int, person: str) -> AlertRow:
         """Submit the Cancel that was prepared when the alert was released, and return it."""
         async with self._step(person) as one:
             row = await one.hold(alert_id)
-            await one.may("cancel")
+            await one.may("cancel", row)
             prepared = await store.prepared_cancel(one.connection, row.id)
             if prepared is None or row.state not in {"released", "cancelled"}:
                 raise DeskRefused(
-                    "state", f"alert {row.id} is {row.state}: only a released one can be cancelled"
+                    "state",
+                    f"alert {row.id} is {row.state}: only a released one can be cancelled",
+                    why="not_released",
+                    alert=row.id,
+                    state=row.state,
                 )
             if prepared.state != "draft":
                 return prepared
@@ -201,6 +223,7 @@ class Desk:
             plan |= {"authors": sorted({*plan["authors"], person})}
             await store.change_alert(one.connection, prepared.id, author=person, plan=plan)
             submitted = await submission.submit(one, self.office, await one.read(prepared.id), None)
+            await one.may("cancel", submitted)
             if submitted.state == "approved":
                 await self._release_at_once(one, submitted)
             return await one.read(prepared.id)
@@ -209,7 +232,7 @@ class Desk:
         """Give up an alert that was not released; a prepared Cancel stays as long as its warning stands."""
         async with self._step(person) as one:
             row = await one.hold(alert_id)
-            await one.may(_right(row))
+            await one.may(_right(row), row)
             if row.state == "withdrawn":
                 return row
             if row.msg_type == MsgType.CANCEL:
@@ -230,6 +253,30 @@ class Desk:
             due = await store.overdue(connection, self.clock.now())
             self._tell_head(await audit.head(connection))
         return [number for number in due if await self._expire(number)]
+
+    async def call_next(self) -> dict[int, str]:
+        """Ask the next approver of each alert that nobody signs; return whom. Safe to call at any time."""
+        now, seconds = self.clock.now(), self.office.policy.escalation.seconds()
+        async with self.database.begin() as connection:
+            await summons.calm(connection, now)
+            due = await summons.due(connection, now, seconds)
+        asked = {number: await self._call_next(number) for number in due}
+        return {number: login for number, login in asked.items() if login is not None}
+
+    async def _call_next(self, alert_id: int) -> str | None:
+        async with self._step(SYSTEM) as one:
+            row = await one.hold(alert_id)
+            return await calling.call_next(one, row) if row.digest is not None else None
+
+    async def remind_cosigners(self) -> list[int]:
+        """Raise an alarm for each emergency release that nobody signed in time; safe at any time."""
+        async with self.database.begin() as connection:
+            late = await emergencies.unsigned(connection, due_by=self.clock.now())
+        return [row.alert_id for row in late if await self._remind(row.alert_id)]
+
+    async def _remind(self, alert_id: int) -> bool:
+        async with self._step(SYSTEM) as one:
+            return await emergency.overdue(one, await one.hold(alert_id))
 
     def _tell_head(self, head: Head) -> None:
         if head != self._head:
@@ -255,7 +302,7 @@ class Desk:
         async with self.database.begin() as connection:
             row = await store.alert(connection, alert_id)
             if row is None:
-                raise DeskRefused("no_alert", f"there is no alert {alert_id}")
+                raise DeskRefused("no_alert", f"there is no alert {alert_id}", alert=alert_id)
             signed = await store.signatures(connection, row.id, row.digest) if row.digest else []
             targets = await store.target_list(connection, row.target_list_id) if row.target_list_id else None
             return Sheet(
@@ -266,6 +313,8 @@ class Desk:
                 release=await store.release_of(connection, row.id),
                 cancel=await store.prepared_cancel(connection, row.id),
                 alike=await signing.alike(connection, row, {one.person for one in signed}),
+                asked=await summons.summoned(connection, row.id, row.digest) if row.digest else [],
+                emergency=await emergencies.of_alert(connection, row.id),
             )
 
     async def alerts(self, state: str | None = None, limit: int = 50) -> list[AlertRow]:

@@ -6,13 +6,17 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from gateway.desk.findings import said
 from gateway.desk.refused import DeskRefused
+from gateway.desk.scope import check_authorised
 from gateway.desk.steps import authors_of
 from gateway.store import desk as store
+from gateway.store import emergencies
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.desk.findings import Said
     from gateway.desk.office import Office
     from gateway.desk.steps import Step
     from gateway.store.desk import AlertRow
@@ -43,7 +47,13 @@ async def sign(step: Step, office: Office, row: AlertRow, digest: str) -> Standi
     if step.actor in signed:
         return Standing(len(signed), need)
     if len(signed) >= need or row.state == "released":
-        raise DeskRefused("state", f"alert {row.id} is {row.state} already: no further approval is needed")
+        raise DeskRefused(
+            "state",
+            f"alert {row.id} is {row.state} already: no further approval is needed",
+            why="enough",
+            alert=row.id,
+            state=row.state,
+        )
     if await store.sign(step.connection, row.id, digest, step.actor, "approve", "", step.now):
         step.record("approve", row.id, digest=digest, **await _alike(step, row, signed))
     return Standing(len(await step.signed(row)), need)
@@ -51,19 +61,33 @@ async def sign(step: Step, office: Office, row: AlertRow, digest: str) -> Standi
 
 async def may_sign(step: Step, row: AlertRow, digest: str) -> None:
     """Refuse unless the actor may approve, or reject, what lies there at this moment."""
-    await step.may("approve")
+    person = await step.may("approve", row)
     if step.actor in authors_of(row):
         raise DeskRefused(
             "author_approves",
             f"{step.actor} wrote, changed or submitted alert {row.id}: another person approves it",
+            person=step.actor,
+            alert=row.id,
         )
+    await check_authorised(step.connection, step.policy, person, row, step.now)
     if row.digest is None:
-        raise DeskRefused("state", f"alert {row.id} is {row.state}: it waits for nobody's approval")
+        raise DeskRefused(
+            "state",
+            f"alert {row.id} is {row.state}: it waits for nobody's approval",
+            why="not_waiting",
+            alert=row.id,
+            state=row.state,
+        )
     if row.digest != digest:
-        raise DeskRefused("stale", f"alert {row.id} is not what you saw any more: look at it again")
+        raise DeskRefused(
+            "stale", f"alert {row.id} is not what you saw any more: look at it again", alert=row.id
+        )
     if row.state in {"submitted", "approved"} and row.expires <= step.now:
         raise DeskRefused(
-            "expired", f"alert {row.id} ended at {row.expires.isoformat()}: its author gives it a later end"
+            "expired",
+            f"alert {row.id} ended at {row.expires.isoformat()}: its author gives it a later end",
+            alert=row.id,
+            ended=row.expires,
         )
 
 
@@ -72,20 +96,38 @@ async def _check_not_over(step: Step, row: AlertRow) -> None:
     if row.state in {"submitted", "approved", "released"}:
         return
     sent = await store.release_of(step.connection, row.id)
-    said = f"alert {row.id} is {row.state}"
-    raise DeskRefused("state", f"{said}: it was sent and needs no approval" if sent else f"not sent: {said}")
+    now = f"alert {row.id} is {row.state}"
+    raise DeskRefused(
+        "state",
+        f"{now}: it was sent and needs no approval" if sent else f"not sent: {now}",
+        why="was_sent" if sent else "not_sent",
+        alert=row.id,
+        state=row.state,
+    )
 
 
 async def check_signed(step: Step, office: Office, row: AlertRow) -> None:
-    """Refuse unless enough people who may approve have signed this very digest."""
+    """Refuse unless enough people who may approve have signed this very digest.
+
+    One of them is enough where that person sends this very digest by the emergency path.
+    """
     have = {one.person for one in await step.signed(row)}
     need = await needed(step, office, row)
-    if len(have) < need:
+    if len(have) < need and not await _sends_alone(step, row, have):
         raise DeskRefused(
             "approvals",
             f"alert {row.id} needs {need} approvers who may approve at this moment, and has {len(have)}: "
             f"have it approved by {need - len(have)} more",
+            alert=row.id,
+            need=need,
+            have=len(have),
+            missing=need - len(have),
         )
+
+
+async def _sends_alone(step: Step, row: AlertRow, have: set[str]) -> bool:
+    alone = await emergencies.of_alert(step.connection, row.id)
+    return alone is not None and alone.digest == row.digest and alone.person in have
 
 
 async def needed(step: Step, office: Office, row: AlertRow) -> int:
@@ -101,25 +143,26 @@ async def needed(step: Step, office: Office, row: AlertRow) -> int:
     return max(int(row.plan["approvers"]), office.policy.needed(row.level, row.msg_type, targets.count))
 
 
-async def alike(connection: AsyncConnection, row: AlertRow, signers: set[str]) -> list[str]:
-    """Return, as sentences, which signers bear the name of an author or of another signer.
+async def alike(connection: AsyncConnection, row: AlertRow, signers: set[str]) -> list[Said]:
+    """Return which signers bear the name of an author or of another signer.
 
     Two people may share a name, so it is for the others to look at: one person with two accounts
     would approve what that person wrote.
     """
     names = await store.names_of(connection, authors_of(row) | signers)
-    said = []
+    found = []
     for login, name in names.items():
         for other, its in names.items():
-            if login < other and _folded(name) == _folded(its) and not {login, other} <= authors_of(row):
-                said.append(f"{login} and {other} bear the same name: are they two people?")
-    return said
+            if login < other and folded(name) == folded(its) and not {login, other} <= authors_of(row):
+                found.append(said("alike", one=login, other=other))
+    return found
 
 
-async def _alike(step: Step, row: AlertRow, signed: set[str]) -> dict[str, list[str]]:
-    said = await alike(step.connection, row, signed | {step.actor})
-    return {"findings": said} if said else {}
+async def _alike(step: Step, row: AlertRow, signed: set[str]) -> dict[str, list[Said]]:
+    found = await alike(step.connection, row, signed | {step.actor})
+    return {"findings": found} if found else {}
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Return a name without case, spaces and punctuation, to see whether two accounts bear the same."""
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name)).casefold()

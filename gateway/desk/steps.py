@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.alerts.lifecycle import Action, NotAllowed, State, advance
 from gateway.alerts.model import Alert
+from gateway.desk import scope
 from gateway.desk.refused import DeskRefused
 from gateway.store import audit
 from gateway.store import desk as store
@@ -52,28 +53,42 @@ class Step:
         name = f"alert {subject}" if isinstance(subject, int) else subject
         self.records.append((action, name, detail))
 
-    async def may(self, right: Right) -> Person:
-        """Return the actor as of this moment, or refuse."""
+    async def may(self, right: Right, row: AlertRow | None = None) -> Person:
+        """Return the actor as of this moment, or refuse; with an alert: where the rights hold for it."""
         check_login(self.actor)
         person = await store.person(self.connection, self.actor)
         if person is None or not person.active:
-            raise DeskRefused("person", f"{self.actor} does not work at this desk (any more)")
+            raise DeskRefused(
+                "person", f"{self.actor} does not work at this desk (any more)", person=self.actor
+            )
         if not self.policy.allows(right, person.roles):
             needed = " or ".join(sorted(getattr(self.policy.roles, right)))
-            raise DeskRefused("role", f"{self.actor} may not {right}: that takes the role {needed}")
+            raise DeskRefused(
+                "role",
+                f"{self.actor} may not {right}: that takes the role {needed}",
+                person=self.actor,
+                right=right,
+            )
+        if row is not None:
+            await scope.check(self.connection, person, row)
         return person
+
+    async def inside(self, right: Right, row: AlertRow) -> AlertRow:
+        """Return the alert that the step led to, or refuse where the actor's rights do not hold for it."""
+        await self.may(right, row)
+        return row
 
     async def hold(self, alert_id: int) -> AlertRow:
         """Wait for the alert's warning, hold it until the step ends, and return the alert."""
         if not await store.lock_warning(self.connection, alert_id):
-            raise DeskRefused("no_alert", f"there is no alert {alert_id}")
+            raise DeskRefused("no_alert", f"there is no alert {alert_id}", alert=alert_id)
         return await self.read(alert_id)
 
     async def read(self, alert_id: int) -> AlertRow:
         """Return an alert as it is in this step."""
         row = await store.alert(self.connection, alert_id)
         if row is None:
-            raise DeskRefused("no_alert", f"there is no alert {alert_id}")
+            raise DeskRefused("no_alert", f"there is no alert {alert_id}", alert=alert_id)
         return row
 
     async def change(self, row: AlertRow, action: str, **values: Any) -> AlertRow:  # noqa: ANN401 - columns
@@ -86,10 +101,11 @@ class Step:
         """Return the signatures that count now: approvers who still may, and are no authors of it."""
         assert row.digest is not None
         found = await store.signatures(self.connection, row.id, row.digest)
-        return [one for one in found if one.decision == "approve" and self._counts(one, row)]
+        return [one for one in found if one.decision == "approve" and await self._counts(one, row)]
 
-    def _counts(self, one: Approval, row: AlertRow) -> bool:
-        return one.active and self.policy.allows("approve", one.roles) and one.person not in authors_of(row)
+    async def _counts(self, one: Approval, row: AlertRow) -> bool:
+        may = one.active and self.policy.allows("approve", one.roles) and one.person not in authors_of(row)
+        return may and await scope.holds(self.connection, self.policy, one, row, self.now)
 
 
 @asynccontextmanager
@@ -107,7 +123,8 @@ def move(row: AlertRow, action: str) -> str:
     try:
         return advance(State(row.state), Action(action)).value
     except NotAllowed as error:
-        raise DeskRefused("state", f"alert {row.id}: {error}") from None
+        said = f"alert {row.id}: {error}"
+        raise DeskRefused("state", said, why="not_now", alert=row.id, state=row.state) from None
 
 
 def alert_of(row: AlertRow) -> Alert:

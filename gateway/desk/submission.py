@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 from gateway import audience
 from gateway.alerts.lint import lint
 from gateway.audience.area import AreaRefused, from_alert, text_of
-from gateway.desk import chain, compose, kinds
+from gateway.desk import calling, chain, compose, kinds, notes
 from gateway.desk.chain import Reach
 from gateway.desk.checks import check_ready
+from gateway.desk.findings import AREA, LINT, quoted, said
 from gateway.desk.freeze import Draft, digest_of, plan_of, render
 from gateway.desk.refused import DeskRefused
 from gateway.desk.register import columns_of
 from gateway.desk.steps import alert_of, authors_of
 from gateway.dispatch.plan import new_reference
 from gateway.store import desk as store
+from gateway.store import submissions
 
 if TYPE_CHECKING:
     from gateway.alerts.model import Alert
     from gateway.audience import Audience
+    from gateway.desk.findings import Said
     from gateway.desk.office import Office
     from gateway.desk.signing import ByRule
     from gateway.desk.steps import Step
@@ -35,7 +38,7 @@ async def resolve(database: Database, row: AlertRow) -> Audience | None:
     try:
         return await audience.resolve(database, from_alert(alert), level=row.level, text=text_of(alert))
     except AreaRefused as error:
-        raise DeskRefused(f"area_{error.code}", error.sentence) from None
+        raise DeskRefused(f"{AREA}{error.code}", error.sentence) from None
 
 
 async def submit(
@@ -64,6 +67,7 @@ async def submit(
         "authors": sorted(authors_of(row) | {step.actor}),
         "findings": [*reach.findings, *await _sent_before(step, row), *remarks],
     }
+    plan |= await notes.sealed(step.connection, row.id)
     if by_rule is not None:
         plan["by_rule"] = by_rule
     frozen = {"target_list_id": reach.targets.id, "texts": render(office, draft), "plan": plan}
@@ -77,7 +81,9 @@ def _approvers(office: Office, row: AlertRow, count: int, by_rule: ByRule | None
     if by_rule is None:
         return needed
     if needed > office.policy.needed(row.level, row.msg_type, 0):
-        raise DeskRefused("crowd", f"it goes to {count} recipients, more than a rule may send to by itself")
+        raise DeskRefused(
+            "crowd", f"it goes to {count} recipients, more than a rule may send to by itself", count=count
+        )
     return 0
 
 
@@ -85,12 +91,20 @@ async def _sealed(step: Step, row: AlertRow, targets: TargetList) -> AlertRow:
     """Bind what was frozen with its digest, and ask for approval where any is needed."""
     digest, approvers = digest_of(row, targets), (row.plan or {})["approvers"]
     await store.change_alert(step.connection, row.id, digest=digest)
+    row = await step.read(row.id)
+    await submissions.keep(step.connection, row, step.actor, step.now)
     step.record(
-        "submit", row.id, digest=digest, version=row.version, targets=targets.count, approvers=approvers
+        "submit",
+        row.id,
+        digest=digest,
+        version=row.version,
+        targets=targets.count,
+        approvers=approvers,
+        asked=await calling.call_first(step, row),
     )
     if approvers == 0:
         return await step.change(row, "approve", approved_at=step.now)
-    return await step.read(row.id)
+    return row
 
 
 async def _reach(
@@ -102,45 +116,44 @@ async def _reach(
     try:
         frozen = await audience.freeze(step.connection, chosen)
     except AreaRefused as error:
-        raise DeskRefused(f"area_{error.code}", error.sentence) from None
+        raise DeskRefused(f"{AREA}{error.code}", error.sentence) from None
     targets = await store.target_list(step.connection, frozen.list_id)
     channels = (row.plan or {})["channels"]
     lost = await chain.losses(step, before, targets, channels)
     twice = await _told_twice(step, targets, channels)
-    return Reach(targets, channels, [*lost, *twice, *(one.message for one in chosen.findings)])
+    return Reach(targets, channels, [*lost, *twice, *(quoted(AREA, one) for one in chosen.findings)])
 
 
-async def _told_twice(step: Step, targets: TargetList, channels: list[str]) -> list[str]:
-    """Return, as sentences, how many phones and mailboxes get the warning more than once."""
+async def _told_twice(step: Step, targets: TargetList, channels: list[str]) -> list[Said]:
+    """Return how many phones and mailboxes get the warning more than once."""
     doubled = await audience.doubled(step.connection, targets.id)
     return [
-        f"{count} addresses on {channel} belong to more than one recipient and get the text for each"
+        said("told_twice", channel=channel, count=count)
         for channel, count in sorted(doubled.items())
         if channel in channels
     ]
 
 
-async def _sent_before(step: Step, row: AlertRow) -> list[str]:
-    """Return, as sentences, where the message that this one was drafted from went out in another warning."""
+async def _sent_before(step: Step, row: AlertRow) -> list[Said]:
+    """Return where the message that this one was drafted from went out in another warning."""
     if row.original_key is None:
         return []
     sent = await store.sent_from(step.connection, row.original_key, row.mode)
     return [
-        f"the message it was drafted from was sent before, as alert {one.id}, which is {one.state}"
-        for one in sent
-        if one.warning_id != row.warning_id
+        said("sent_before", alert=one.id, state=one.state) for one in sent if one.warning_id != row.warning_id
     ]
 
 
-_SETTLED = frozenset({"area_code_only", "drill_unmarked", "exercise_without_note"})
+SETTLED = frozenset({"area_code_only", "drill_unmarked", "exercise_without_note"})
 """Warnings of the lint that the desk itself settles: it has the register, and marks each drill."""
 
 
-def _remarks(office: Office, alert: Alert, step: Step) -> list[str]:
+def _remarks(office: Office, alert: Alert, step: Step) -> list[Said]:
     """Return what an approver should look at in the message itself; refuse what nobody may approve."""
-    found = [one for one in lint(alert, now=step.now, hazards=office.hazards) if one.code not in _SETTLED]
+    found = [one for one in lint(alert, now=step.now, hazards=office.hazards) if one.code not in SETTLED]
     errors = [one for one in found if one.severity == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise DeskRefused(f"lint_{errors[0].code}", f"{errors[0].path}: {errors[0].message}{more}")
-    return [f"{one.path}: {one.message}" for one in found if one.severity == "warning"]
+        first = errors[0]
+        raise DeskRefused(f"{LINT}{first.code}", f"{first.path}: {first.message}{more}", path=first.path)
+    return [quoted(LINT, one) for one in found if one.severity == "warning"]

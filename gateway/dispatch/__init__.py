@@ -33,12 +33,16 @@ texts once. Then, slice by slice of at most one window, it
   before a byte leaves. Who holds a stale token changes no row and stops;
 * hands the slice to the channel, which answers for each message.
 
-Twice a second the run renews its lease and looks at its release. Just before a message is written
-the channel asks the run's **gate**, which is open only while such a look is fresh (1.5 s) and the
-warning has not expired. So once a release is stopped, expired or lost nothing more is claimed and
-nothing that waits in the channel leaves, not even from a worker that was frozen in between: it comes
-back as *held*, which is surely not sent. What was written and has no answer a moment later counts
-as unknown.
+Twice a second the run renews its lease and looks at its release and at the switch of its route.
+Just before a message is written the channel asks the run's **gate**, which is open only while such
+a look is fresh (1.5 s) and the warning has not expired. So once a release is stopped, expired or
+lost nothing more is claimed and nothing that waits in the channel leaves, not even from a worker
+that was frozen in between: it comes back as *held*, which is surely not sent. What was written and
+has no answer a moment later counts as unknown. A route that people turned off (table ``switches``)
+ends a run in the same way, but what was written keeps its time to be answered, and the batch stays
+open: no worker can lease it and nobody rings for it until the route is on again. Whether it is on
+is asked in the statements that lease, claim and renew, so a worker that cannot read it sends
+nothing.
 
 **4. The ledger** (:mod:`gateway.receipts.ledger`, tables ``attempts``, ``receipts``,
 ``counters``). Outcomes and receipts are appended (COPY) and projected on the deliveries in one
@@ -66,10 +70,11 @@ nothing is on its way for.
 warning never waits behind a blue one for a worker. They share the contract's rate, and the urgent
 lane goes first: while one of its workers has a turn, the normal lane takes none.
 
-**When something is stuck**, ask in this order. Is the batch ``open`` and due? Then a bell is
-missing: is ``tongda reconcile`` running, does Redis answer? Is it ``leased`` and ``lease_until``
-moves? Then a worker holds it: look at that worker's log for the channel's words. Are deliveries
-in ``submitting`` for longer than the lease? Then no reconciler runs. ``planned`` in a leased
-batch? The rate or the window holds them back. ``crashes`` of a batch at three or more means
-that it kills its workers; the log says ``alarm``.
+**When something is stuck**, ask in this order. Is the route turned off (``switches``)? Then people
+wanted it so. Is the batch ``open`` and due? Then a bell is missing: is ``tongda reconcile``
+running, does Redis answer? Is it ``leased`` and ``lease_until`` moves? Then a worker holds it: look
+at that worker's log for the channel's words. Are deliveries in ``submitting`` for longer than the
+lease? Then no reconciler runs. ``planned`` in a leased batch? The rate or the window holds them
+back. ``crashes`` of a batch at three or more means that it kills its workers; the log says
+``alarm``.
 """

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import structlog
 from redis import Redis
@@ -19,11 +19,14 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from types import FrameType
+
+    from redis.asyncio import Redis as AsyncRedis
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +72,34 @@ class Doorbells:
     def close(self) -> None:
         """Close the connection."""
         self._redis.close()
+
+
+class Attendance(NamedTuple):
+    """Who attends a queue."""
+
+    workers: int
+    """Processes that gave a sign of life within RQ's two minutes."""
+    bells: int
+    """Batch numbers that wait in the queue."""
+
+
+async def attendance(redis: AsyncRedis, queues: Sequence[str]) -> dict[str, Attendance]:
+    """Return who attends each queue, in two exchanges; raises RedisError."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for queue in queues:
+            pipe.smembers(WORKERS_BY_QUEUE_KEY % queue)
+            pipe.llen(f"{Queue.redis_queue_namespace_prefix}{queue}")
+        told = await pipe.execute()
+    named, bells = told[::2], told[1::2]
+    async with redis.pipeline(transaction=False) as pipe:
+        for workers in named:
+            # A worker that was killed stays in the set until RQ's next round; its own key runs out.
+            pipe.exists(*workers or ("",))
+        alive = await pipe.execute()
+    return {
+        queue: Attendance(int(workers), int(waiting))
+        for queue, workers, waiting in zip(queues, alive, bells, strict=True)
+    }
 
 
 def connect(redis_url: str) -> Redis:

@@ -19,7 +19,7 @@ from gateway.clock import SYSTEM
 from gateway.receipts.ledger import Attempt
 from gateway.store import dispatch as store
 from gateway.store.database import AWAY, heed
-from gateway.store.dispatch import Claimed
+from gateway.store.dispatch import Claimed, May
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -38,7 +38,8 @@ SHORTEST_PAUSE = 0.2
 LOOK_SECONDS = 0.5
 """How often a run looks whether its release may still be sent."""
 FRESH_SECONDS = 1.5
-"""How old the last look may be when a message is written: under the 2 s that a Cancel may take."""
+"""How old the last look may be when a message is written: under the 2 s that a Cancel, or a route that is
+turned off, may take."""
 MERCY_SECONDS = 0.8
 """How long after a stop an answer is awaited to what was written before it."""
 COPIES = 2
@@ -315,7 +316,11 @@ def speak(channel: Channel, content: Content) -> Spoken:
 
 @asynccontextmanager
 async def kept(run: Run) -> AsyncIterator[None]:
-    """Renew the lease while the body runs, and withdraw the run's messages once they must not leave."""
+    """Renew the lease while the body runs, and withdraw the run's messages once they must not leave.
+
+    Where people turned the route off, what was written keeps its time to be answered: it is sent again
+    later, so an answer that was not awaited would be a second copy.
+    """
     task = asyncio.create_task(_keep(run))
     try:
         yield
@@ -327,21 +332,22 @@ async def kept(run: Run) -> AsyncIterator[None]:
 async def _keep(run: Run) -> None:
     seconds, lease, loop = run.route.lease_seconds, run.lease, asyncio.get_running_loop()
     until = loop.time() + seconds
-    held: bool | None = True
+    may: May | None = May.SEND
     withdrawn = False
-    while held is not None and loop.time() < until:
+    while may is not None and loop.time() < until:
         await asyncio.sleep(min(LOOK_SECONDS, seconds / 3))
         asked = loop.time()
         with suppress(*AWAY):
             async with asyncio.timeout_at(until), run.route.database.raw() as connection:
-                held = await store.renew(connection, lease, seconds)
+                may = await store.renew(connection, lease, seconds)
             until = asked + seconds
-            if held:
+            if may is May.SEND:
                 run.gate.seen(asked)
         heed()
-        if held is False and not withdrawn:
-            withdrawn = True
+        if may in {May.PAUSE, May.END}:
             run.stop()
+        if may is May.END and not withdrawn:
+            withdrawn = True
             await asyncio.sleep(MERCY_SECONDS)
             run.withdraw()
     log.warning("lease lost", batch=lease.batch, token=lease.token)

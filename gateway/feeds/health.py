@@ -13,11 +13,14 @@ Alarms have the subject ``source NAME`` and one of these codes; each is cleared 
     The certificate of its host expires within 14 days.
 ``troubles``
     Entries or links that could not be read or fetched, and so may be missing here.
+
+A source that people turned off has no alarms; once it is on again its silence counts from that moment.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,7 +29,7 @@ import structlog
 from gateway.feeds.fetch.refused import FIXES
 from gateway.feeds.shown import moment
 from gateway.feeds.taking import host_of, place_of
-from gateway.store import alarms
+from gateway.store import alarms, switches
 from gateway.store import sources as store
 from gateway.store.database import heed
 from gateway.store.faults import DATABASE_FAULTS
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from gateway.store.alarms import Alarm
     from gateway.store.database import Database
     from gateway.store.sources import Connection, KnownTrouble, State
+    from gateway.store.switches import SwitchRow
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +77,8 @@ class Health(NamedTuple):
     alarms: list[Alarm]
     troubles: list[KnownTrouble]
     failing_links: int
+    off: SwitchRow | None = None
+    """Who turned it off, and why; None: it is read."""
 
 
 class Overview(NamedTuple):
@@ -123,6 +129,7 @@ async def overview(database: Database, settings: Settings, clock: Clock) -> Over
         failing = await store.failing_links(connection)
         standing = await alarms.standing(connection)
         reader = await store.holder(connection, "sources")
+        turned = await switches.switches(connection, "source")
     sources = [
         Health(
             name,
@@ -132,6 +139,7 @@ async def overview(database: Database, settings: Settings, clock: Clock) -> Over
             [one for one in standing if one.subject == subject(name)],
             [one for one in troubles if one.source == name],
             failing.get(name, 0),
+            row if (row := turned.get(name)) and row.off else None,
         )
         for name, source in _enabled(settings).items()
     ]
@@ -162,16 +170,39 @@ async def _due(
     connections = await store.connections(connection)
     failing = await store.failing_links(connection)
     troubles = await store.troubles(connection)
+    turned = await switches.switches(connection, "source")
     due: dict[tuple[str, str], str] = {}
     for name, source in enabled.items():
+        if (switch := turned.get(name)) and switch.off:
+            continue
         hosts = [one for one in connections if one.source == name]
-        found = judge(source, states[name], hosts, now, intervals)
+        state = _since_on(states[name], switch)
+        hosts = [_host_since_on(one, switch) for one in hosts]
+        found = judge(source, state, hosts, now, intervals)
         links = await store.failing_urls(connection, name) if name in failing else []
         known = [one for one in troubles if one.source == name]
         if sentence := _troubles(source, states[name], links, known, now):
             found["troubles"] = sentence
         due |= {(subject(name), code): sentence for code, sentence in found.items()}
     return due
+
+
+def _since_on(state: State, switch: SwitchRow | None) -> State:
+    """Return a state whose silence counts from when its source was turned on again."""
+    if switch is None:
+        return state
+    later = {
+        name: max(at, switch.at)
+        for name in ("since", "good_at", "heartbeat_at", "moved_at")
+        if (at := getattr(state, name)) is not None
+    }
+    return replace(state, **later)
+
+
+def _host_since_on(host: Connection, switch: SwitchRow | None) -> Connection:
+    if switch is None or host.heartbeat_at is None:
+        return host
+    return host._replace(heartbeat_at=max(host.heartbeat_at, switch.at))
 
 
 def judge(

@@ -1,7 +1,8 @@
 """Reads every source while this process holds the lease, and waits for it otherwise.
 
-Each source runs by itself: whatever happens to one, its failure is noted and the others go on. The moment
-the lease cannot be renewed any more everything stops, before another process may begin.
+Each source runs by itself: whatever happens to one, its failure is noted and the others go on. One that
+people turned off is left alone until it is on again (:mod:`gateway.feeds.switched`). The moment the lease
+cannot be renewed any more everything stops, before another process may begin.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gateway.feeds.lease import Lease, LeaseLost
 from gateway.feeds.poller import Poller
 from gateway.feeds.settling import keep_settling
 from gateway.feeds.stream import Stream
+from gateway.feeds.switched import Switched
 from gateway.store.database import AWAY, heed
 from gateway.store.faults import DATABASE_FAULTS, database_fault
 
@@ -82,7 +84,11 @@ class Reader:
     async def _hold(self) -> None:
         sources = {name: one for name, one in self._settings.sources.items() if one.enabled}
         log.info("this process reads the sources", sources=sorted(sources), lease=self.lease.token)
-        reading = [asyncio.create_task(self._keep_reading(*one), name=one[0]) for one in sources.items()]
+        switched = Switched(self._database, sources)
+        reading = [
+            asyncio.create_task(self._keep_reading(*one, switched), name=one[0]) for one in sources.items()
+        ]
+        reading.append(asyncio.create_task(switched.keep_looking(), name="switches"))
         reading.append(asyncio.create_task(keep_settling(self._intake, self._clock), name="settle"))
         try:
             await self.lease.keep()
@@ -93,12 +99,14 @@ class Reader:
             await asyncio.gather(*reading, return_exceptions=True)
             await self.lease.give_up()
 
-    async def _keep_reading(self, name: str, source: SourceSettings) -> None:
-        """Read one source for as long as the lease is ours."""
+    async def _keep_reading(self, name: str, source: SourceSettings, switched: Switched) -> None:
+        """Read one source for as long as the lease is ours, while it is on."""
         book = Book(self._database, self._clock, self.lease, name, source)
         while True:
+            await switched.on(name)
             try:
-                await self._read(book)
+                if not await switched.while_on(name, self._read(book)):
+                    continue
             except LeaseLost:
                 return
             except FetchRefused as refused:  # its client could not even be made

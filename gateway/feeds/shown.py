@@ -37,6 +37,7 @@ def _source(one: Health, at: datetime) -> dict[str, Any]:
     return {
         "name": one.name,
         "kind": one.kind,
+        "turned_off": {"by": one.off.by, "at": one.off.at, "reason": one.off.reason} if one.off else None,
         **{name: value for name, value in state.items() if name not in _HIDDEN},
         "good_age_seconds": seconds(one.state.good_at if one.state else None, at),
         "failing_links": one.failing_links,

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from channels import base
+from gateway.accounts.settings import OidcSettings
 from gateway.feeds.settings import RuleSettings, SourceSettings
 from gateway.partners.settings import PartnerSettings
 from gateway.publish.settings import WebhookSettings
@@ -45,6 +46,7 @@ _NAMED: dict[str, type[BaseModel]] = {
     "sources.NAME.rule": RuleSettings,
     "partners.NAME": PartnerSettings,
     "publish.webhooks.NAME": WebhookSettings,
+    "console.oidc": OidcSettings,
 }
 """Sections of which there may be several; a partner's rule is as a source's."""
 

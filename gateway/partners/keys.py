@@ -111,8 +111,9 @@ async def add(
     expires: datetime,
     server_key: bytes,
     clock: Clock = SYSTEM,
+    by: str = "system",
 ) -> NewKey:
-    """Store a new key and return it; it cannot be shown again.
+    """Store a new key, made by a person or at the server itself, and return it; it cannot be shown again.
 
     Raises:
         KeyRefused: two keys of the partner are live already, or it would have expired before its use.
@@ -132,7 +133,7 @@ async def add(
         detail = {"prefix": made.prefix, "expires": expires, **scope._asdict()}
         await audit.append(
             connection,
-            actor="system",
+            actor=by,
             action="partner_key",
             subject=f"partner {partner}",
             detail=detail,
@@ -141,7 +142,7 @@ async def add(
     return made
 
 
-async def revoke(database: Database, prefix: str, clock: Clock = SYSTEM) -> KeyRow:
+async def revoke(database: Database, prefix: str, clock: Clock = SYSTEM, by: str = "system") -> KeyRow:
     """End a key at once and return it; ended twice it stays as it was.
 
     Raises:
@@ -155,7 +156,7 @@ async def revoke(database: Database, prefix: str, clock: Clock = SYSTEM) -> KeyR
         if await store.revoke(connection, row.id, now):
             await audit.append(
                 connection,
-                actor="system",
+                actor=by,
                 action="partner_key_revoked",
                 subject=f"partner {row.partner}",
                 detail={"prefix": prefix},

@@ -38,6 +38,12 @@ async def sound(connection: AsyncConnection, subject: str, code: str, sentence: 
     return bool((await connection.execute(told)).scalar_one())
 
 
+async def told(connection: AsyncConnection, subject: str, code: str) -> bool:
+    """Return whether an alarm was ever raised, open or closed."""
+    one = select(alarms.c.id).where(alarms.c.subject == subject, alarms.c.code == code).limit(1)
+    return (await connection.execute(one)).first() is not None
+
+
 async def clear(connection: AsyncConnection, subject: str, code: str, at: datetime) -> bool:
     """Close an alarm that is over; return whether it was open."""
     one = (alarms.c.subject == subject) & (alarms.c.code == code) & alarms.c.cleared_at.is_(None)

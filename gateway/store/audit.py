@@ -64,6 +64,14 @@ _TRACES = {
         "alerts AS a JOIN approvals AS s ON s.alert_id = a.id WHERE true",
         "action = s.decision AND actor = s.person AND detail::jsonb ->> 'digest' = s.digest",
     ),
+    "the emergency release of alert {}": _without(
+        "alerts AS a JOIN emergencies AS e ON e.alert_id = a.id WHERE true",
+        "action = 'emergency' AND actor = e.person AND detail::jsonb ->> 'digest' = e.digest",
+    ),
+    "who signed alert {} after its release": _without(
+        "alerts AS a JOIN emergencies AS e ON e.alert_id = a.id WHERE e.cosigned_by IS NOT NULL",
+        "action = 'cosign' AND actor = e.cosigned_by AND detail::jsonb ->> 'digest' = e.digest",
+    ),
     "the release of alert {}": _without(
         "alerts AS a JOIN releases AS r ON r.alert_id = a.id WHERE true",
         "action = 'release' AND detail::jsonb ->> 'release' = r.reference",
@@ -81,7 +89,8 @@ _TRACES = {
             SELECT detail::jsonb AS said FROM audit
             WHERE action = 'person' AND subject = 'person ' || p.login ORDER BY seq DESC LIMIT 1
         ) AS last ON true
-        WHERE last.said IS NULL OR last.said <> jsonb_build_object('roles', p.roles, 'active', p.active)
+        WHERE last.said IS NULL OR jsonb_build_object('region', NULL, 'unit', '') || last.said
+            <> jsonb_build_object('roles', p.roles, 'active', p.active, 'region', p.region, 'unit', p.unit)
         ORDER BY p.login LIMIT 1
         """
     ),

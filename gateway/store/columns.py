@@ -34,6 +34,6 @@ def one_of(name: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{name} IN ({listed})", name=name)
 
 
-def json(name: str, *, nullable: bool = True) -> Column[object]:
+def json(name: str, *, nullable: bool = True, comment: str | None = None) -> Column[object]:
     """Return a JSONB column in which Python's None is SQL's NULL."""
-    return Column(name, JSONB(none_as_null=True), nullable=nullable)
+    return Column(name, JSONB(none_as_null=True), nullable=nullable, comment=comment)

@@ -27,6 +27,7 @@ accounts = Table(
     Column("password", Text, comment="argon2id, in its own text form; null: signs in elsewhere only"),
     Column("totp_key", Text, comment="base32; null: has no second factor yet"),
     Column("totp_step", BigInteger, nullable=False, server_default=text("0"), comment="last one accepted"),
+    Column("next_totp_key", Text, comment="base32; shown, and not confirmed by a code yet"),
     at("created_at", nullable=False),
     at("password_at"),
     comment="How people of the desk sign in",
@@ -44,6 +45,7 @@ invitations = Table(
     at("made_at", nullable=False),
     at("expires_at", nullable=False),
     at("used_at"),
+    json("begun", comment="what was given so far: login, name, password as argon2id, totp_key in base32"),
     one_of("purpose", "first", "invite", "reset"),
     comment="One-time codes with which a person sets a password and a second factor",
 )
@@ -61,14 +63,19 @@ sessions = Table(
     at("ended_at"),
     Column("address", Text, nullable=False),
     Column("agent", Text, nullable=False),
+    Column("browser_sha256", Text, comment="of the browser that a sign-in succeeded from"),
+    Column(
+        "limited", Boolean, nullable=False, server_default=text("false"), comment="must set a second factor"
+    ),
     comment="Who is signed in; proved_at is when the second factor was last given",
 )
 Index("ix_sessions_login", sessions.c.login)
+Index("ix_sessions_browser_sha256", sessions.c.browser_sha256)
 
 sign_in_failures = Table(
     "sign_in_failures",
     metadata,
-    Column("key", Text, primary_key=True, comment="an account together with an address, or one of them"),
+    Column("key", Text, primary_key=True, comment="SHA-256 of who or what is slowed down"),
     Column("failures", Integer, nullable=False),
     at("last_at", nullable=False),
     comment="Failed sign-ins, which slow the next try down",
@@ -151,6 +158,22 @@ summons = Table(
     comment="Which approvers were asked to sign what, one after the other",
 )
 
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("alert_id", BigInteger, ForeignKey("alerts.id"), primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("level", Text, nullable=False),
+    json("content", nullable=False),
+    json("texts", nullable=False),
+    json("plan", nullable=False),
+    Column("target_list_id", BigInteger, ForeignKey("target_lists.id"), nullable=False),
+    Column("author", Text, ForeignKey("people.login"), nullable=False),
+    at("at", nullable=False),
+    comment="What approvers were asked to sign, as it was each time",
+)
+
 emergencies = Table(
     "emergencies",
     metadata,
@@ -198,7 +221,7 @@ Index("ix_attachments_alert_id", attachments.c.alert_id)
 unsaved_drafts = Table(
     "unsaved_drafts",
     metadata,
-    Column("key", Text, primary_key=True, comment="the form's own number, or 'alert N'"),
+    Column("key", Text, primary_key=True, comment="the form's own number, or 'alert N LOGIN'"),
     Column("login", Text, ForeignKey("people.login"), nullable=False),
     Column("mode", Text, nullable=False),
     json("form", nullable=False),
@@ -206,6 +229,27 @@ unsaved_drafts = Table(
     one_of("mode", "live", "drill"),
     comment="What stands in a draft form that was not saved yet",
 )
+
+imports = Table(
+    "imports",
+    metadata,
+    number(),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False, comment="of the file, as it was sent"),
+    Column("sha256", Text, nullable=False),
+    Column("data", LargeBinary, comment="the file; null once it was brought in or an hour has passed"),
+    Column("made_by", Text, ForeignKey("people.login"), nullable=False),
+    at("made_at", nullable=False),
+    Column("state", Text, nullable=False),
+    Column("rows", Integer, nullable=False, server_default=text("0"), comment="read so far"),
+    at("seen_at", nullable=False),
+    json("report", comment="counts, and the rows that were refused with their reasons; no addresses"),
+    at("ended_at"),
+    one_of("kind", "contacts", "regions"),
+    one_of("state", "checking", "ready", "refused", "running", "done", "failed"),
+    comment="Files of contacts and regions that were sent to the console: rehearsed first, then brought in",
+)
+Index("ix_imports_made_at", imports.c.made_at)
 
 drills = Table(
     "drills",
@@ -218,7 +262,18 @@ drills = Table(
     at("ended_at"),
     comment="Drills, started and ended as such; one at a time",
 )
-Index("uq_drills_running", text("(true)"), unique=True, postgresql_where=drills.c.ended_at.is_(None))
+_RUNNING = drills.c.ended_at.is_(None)
+Index("uq_drills_running", _RUNNING, unique=True, postgresql_where=_RUNNING)
+
+own_addresses = Table(
+    "own_addresses",
+    metadata,
+    Column("login", Text, ForeignKey("people.login"), primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("address", Text, nullable=False, comment="in the form the channel's adapter returns"),
+    at("made_at", nullable=False),
+    comment="Where people of the desk send test messages to themselves",
+)
 
 switches = Table(
     "switches",

@@ -200,9 +200,16 @@ _MEMBERS = """
 """
 
 
-async def region_names(connection: asyncpg.Connection) -> list[tuple[str, str]]:
-    """Return (code, name) of every region."""
-    return [tuple(row) for row in await connection.fetch("SELECT code, name FROM regions")]
+async def region_names(connection: asyncpg.Connection, within: str = "") -> list[tuple[str, str]]:
+    """Return (code, name) of every region whose code begins so."""
+    query = "SELECT code, name FROM regions WHERE starts_with(code, $1)"
+    return [tuple(row) for row in await connection.fetch(query, within)]
+
+
+async def numbers_outside(connection: asyncpg.Connection, within: str) -> set[str]:
+    """Return the numbers of contacts whose region does not begin so."""
+    query = "SELECT external_id FROM contacts WHERE external_id IS NOT NULL AND NOT starts_with(region, $1)"
+    return {row[0] for row in await connection.fetch(query, within)}
 
 
 async def load_regions(connection: asyncpg.Connection, divisions: Collection[Division]) -> tuple[int, int]:

@@ -81,6 +81,8 @@ class Approval(NamedTuple):
     at: datetime
     active: bool
     roles: tuple[str, ...]
+    region: str | None = None
+    unit: str = ""
 
 
 class ReleaseRow(NamedTuple):
@@ -295,14 +297,17 @@ async def sign(
 async def signatures(connection: AsyncConnection, alert_id: int, digest: str) -> list[Approval]:
     """Return who signed this digest, with rights that stay as they are until the transaction ends."""
     query = (
-        select(approvals, people.c.active, people.c.roles)
+        select(approvals, people.c.active, people.c.roles, people.c.region, people.c.unit)
         .join(people, people.c.login == approvals.c.person)
         .where(approvals.c.alert_id == alert_id, approvals.c.digest == digest)
         .order_by(approvals.c.id)
         .with_for_update(read=True, of=people)
     )
     rows = await connection.execute(query)
-    return [Approval(r.person, r.decision, r.reason, r.at, r.active, tuple(r.roles)) for r in rows]
+    return [
+        Approval(r.person, r.decision, r.reason, r.at, r.active, tuple(r.roles), r.region, r.unit)
+        for r in rows
+    ]
 
 
 async def release_of(connection: AsyncConnection, alert_id: int) -> ReleaseRow | None:

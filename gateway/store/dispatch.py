@@ -3,10 +3,14 @@
 A batch is ``open`` (anyone may lease it once it is due), ``leased`` (its fencing token tells by
 whom) or ``done``. Leases run on the database's clock. Only the reconciler opens a batch whose
 lease has run out, and it does so together with judging what may have left under that lease.
+
+A route that people turned off (:mod:`gateway.store.switches`) is asked about in the very statements
+that let something leave, so that no copy of the switch can lag behind it.
 """
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -45,41 +49,55 @@ class Claimed(NamedTuple):
     at: datetime
 
 
+class May(enum.StrEnum):
+    """Whether the batch that a worker holds may be sent."""
+
+    SEND = "send"
+    PAUSE = "pause"
+    """People turned the route off: what is left waits until it is on again."""
+    END = "end"
+    """The release is stopped or over: what is left is not sent any more."""
+
+
+# The route of batch b of release r is not turned off.
+_ON = """NOT EXISTS (
+    SELECT FROM switches AS s WHERE s.kind = 'route' AND s.name = b.channel || '.' || r.mode AND s.off)"""
+
 # What Redis says only names the batch: whether this worker may send it is decided here, so that a
 # drill's batch in a live queue, or another channel's, is not sent with the wrong credentials.
-_LEASE = """
+_LEASE = f"""
 UPDATE batches AS b
 SET state = 'leased', token = b.token + 1, owner = $2, lease_until = now() + make_interval(secs => $3)
 FROM releases AS r
 WHERE b.id = $1 AND b.state = 'open' AND b.due_at <= now() AND b.channel = $4 AND r.lane = $5
-  AND r.id = b.release_id AND r.state = 'open' AND r.expires > now()
+  AND r.id = b.release_id AND r.state = 'open' AND r.expires > now() AND {_ON}
 RETURNING b.id, b.token, b.release_id, b.channel, r.mode, r.resend_unknown, r.expires
-"""
+"""  # noqa: S608 - the fragment stands above
 
 _ROWS = "SELECT id, address, text_key FROM deliveries WHERE batch_id = $1 AND state = 0 ORDER BY id"
 
 # One statement renews the lease, checks that the release may still be sent, and moves the rows:
 # a holder whose token is stale, or whose lease has run out, changes nothing.
-_CLAIM = """
+_CLAIM = f"""
 WITH held AS (
     UPDATE batches AS b SET lease_until = now() + make_interval(secs => $4)
     FROM releases AS r
     WHERE b.id = $1 AND b.token = $2 AND b.state = 'leased' AND b.lease_until > now()
-      AND r.id = b.release_id AND r.state = 'open' AND r.expires > now()
+      AND r.id = b.release_id AND r.state = 'open' AND r.expires > now() AND {_ON}
     RETURNING b.id
 )
 UPDATE deliveries AS d SET state = 2, copies = d.copies + 1, tries = d.tries + 1
 FROM held
 WHERE d.id = ANY($3::bigint[]) AND d.batch_id = held.id AND d.state = 0 AND d.copies < 2
 RETURNING d.id, d.tries, d.copies, now()
-"""
+"""  # noqa: S608 - the fragment stands above
 
-_RENEW = """
+_RENEW = f"""
 UPDATE batches AS b SET lease_until = now() + make_interval(secs => $3)
 FROM releases AS r
 WHERE b.id = $1 AND b.token = $2 AND b.state = 'leased' AND b.lease_until > now() AND r.id = b.release_id
-RETURNING r.state = 'open' AND r.expires > now()
-"""
+RETURNING CASE WHEN r.state <> 'open' OR r.expires <= now() THEN 'end' WHEN {_ON} THEN 'send' ELSE 'pause' END
+"""  # noqa: S608 - the fragment stands above
 
 # What is left goes back to the queue when it is due; the token rises so that nothing of this run counts.
 # A delivery that is still submitting has lost its outcome: its batch stays leased with a lease that
@@ -124,20 +142,20 @@ FROM outbox AS o JOIN batches AS b ON b.id = o.batch_id JOIN releases AS r ON r.
 ORDER BY o.id LIMIT $1 FOR UPDATE OF o SKIP LOCKED
 """
 
-_DUE = """
+_DUE = f"""
 SELECT b.id AS batch_id, b.channel || '.' || r.lane AS queue, r.first
 FROM batches AS b JOIN releases AS r ON r.id = b.release_id
-WHERE b.state = 'open' AND b.due_at <= now() AND r.state = 'open'
+WHERE b.state = 'open' AND b.due_at <= now() AND r.state = 'open' AND {_ON}
 ORDER BY b.id
-"""
+"""  # noqa: S608 - the fragment stands above
 
-_LATE = """
+_LATE = f"""
 SELECT b.id
 FROM batches AS b JOIN releases AS r ON r.id = b.release_id
 WHERE b.state = 'open' AND b.due_at <= now() - make_interval(secs => $3) AND b.channel = $1
-  AND r.lane = $2 AND r.state = 'open' AND r.expires > now()
+  AND r.lane = $2 AND r.state = 'open' AND r.expires > now() AND {_ON}
 ORDER BY r.first DESC, b.due_at, b.id LIMIT 1
-"""
+"""  # noqa: S608 - the fragment stands above
 
 # Batches of a release that is stopped or past its expiry; what has left is not touched.
 _CLOSING = """
@@ -184,9 +202,10 @@ async def claim(
     return {row[0]: Claimed(row[1], row[2], row[3]) for row in moved}
 
 
-async def renew(connection: asyncpg.Connection, held: Lease, seconds: float) -> bool | None:
-    """Prolong a lease and return whether its release may still be sent; None where the lease is lost."""
-    return await connection.fetchval(_RENEW, held.batch, held.token, seconds)  # type: ignore[no-any-return]
+async def renew(connection: asyncpg.Connection, held: Lease, seconds: float) -> May | None:
+    """Prolong a lease and return whether its batch may still be sent; None where the lease is lost."""
+    said = await connection.fetchval(_RENEW, held.batch, held.token, seconds)
+    return May(said) if said else None
 
 
 async def finish(

@@ -79,6 +79,11 @@ Index(
 )
 Index("ix_incoming_todo", incoming.c.id, postgresql_where=text("todo IS NOT NULL"))
 Index("ix_incoming_received_at", incoming.c.received_at)
+Index(
+    "ix_incoming_waiting",
+    incoming.c.state,
+    postgresql_where=text("state IN ('inbox', 'held', 'quarantined')"),
+)
 Index("ix_incoming_alert_id", incoming.c.alert_id, postgresql_where=text("alert_id IS NOT NULL"))
 
 incoming_references = Table(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
 from gateway.desk.compose import Changes
+from gateway.desk.findings import sentence
 from gateway.desk.freeze import digest_of
 from gateway.desk.refused import DeskRefused
 from gateway.desk.service import Desk
@@ -177,19 +179,19 @@ class TestWhoIsWho:
         row = await ready(desk)
         await desk.set_person(Person("first", name, ("approver",), active=True))
         await desk.approve(row.id, row.digest, "first")
-        said = "author and first bear the same name: are they two people?"
+        said = {"code": "alike", "values": {"one": "author", "other": "first"}}
         assert (await desk.show(row.id)).alike == [said]
         async with database.begin() as connection:
-            assert said in (await audit.show(connection, f"alert {row.id}"))[-1].detail
+            detail = (await audit.show(connection, f"alert {row.id}"))[-1].detail
+        assert json.loads(detail)["findings"] == [said]
 
     async def test_so_are_two_signers_of_one_name(self, desk):
         row = await ready(desk, level="red")
         await desk.set_person(Person("second", "虚构 first", ("approver",), active=True))
         for person in ("first", "second"):
             await desk.approve(row.id, row.digest, person)
-        assert (await desk.show(row.id)).alike == [
-            "first and second bear the same name: are they two people?"
-        ]
+        (found,) = (await desk.show(row.id)).alike
+        assert sentence(found) == "first and second bear the same name: are they two people?"
 
 
 class TestWhatVoidsASignature:

@@ -302,7 +302,8 @@ class TestRefusals:
         plain = await ready(desk)
         assert plain.plan["findings"] == []
         row = await ready(desk, description="大雨<b>将至</b>")
-        assert [one.partition(":")[0] for one in row.plan["findings"]] == ["alert/info[1]/description"]
+        (found,) = row.plan["findings"]
+        assert (found["code"], found["values"]["path"]) == ("lint_html_in_text", "alert/info[1]/description")
 
     async def test_a_warning_that_ends_before_it_begins_is_refused(self, desk):
         row = await desk.draft(fields(onset=START + timedelta(hours=6)), "author")

@@ -57,14 +57,34 @@ def alert(mode: str = "live", **changes: object) -> Alert:
 DRILL_WORDS = [
     "这是一次演练", "防汛演习", "测试信息", "This is a TEST", "drill", "Exercise only", "an exercise.",
     "演\u200b练", "演 练", "测\n试", "ｔｅｓｔ message", "testing",
+    "這是一次演習", "防汛演練", "測試訊息", "试发", "試發", "试播一分钟", "演·练", "演*练", "演\ufe0f练",
+    "演\u0332练", "演\u3164练", "⼆级演习", "D R I L L", "d\u0332r\u0332ill", "two drills",
+    "t e s t", "Ｄｒｉｌｌ",
+    "演\u202e练", "演\u2060练", "演\u00ad练", "演\U000e0100练",
 ]  # fmt: skip
 INNOCENT = [
     "Exercise caution when driving", "exercise extreme caution", "exercise great care", "latest forecast",
-    "contest", "the protest march", "attestation", "试图穿越", "考试照常",
+    "contest", "the protest march", "attestation", "试图穿越", "考试照常", "文艺表演，练习暂停", "表演、练兵",
+    "drilling rig", "quadrille", "the latest", "尝试发现", "考试发放准考证", "at estuaries",
 ]  # fmt: skip
 LIVE_WORDS = [
     "这不是演习", "这不是演练", "此次并非演练", "非演习", "不是一次演练", "This is not a drill",
     "THIS IS NOT A  DRILL", "not an exercise", "this isn't a test", "no drill",
+    "這不是演習", "此次並非演練", "絕非演習", "這不是測試", "不属于演练", "不是一次普通的演练",
+    "并非例行演习",
+    "不是为了演习", "非普通演练", "这 不 是 演 习", "这不\u200b是演练", "這是真實的災情", "这是真的",
+    "本次是真实灾情",
+    "this is not, repeat not, a drill", "this is no longer a drill", "this ain't a drill",
+    "this isn’t just a drill",
+    "THIS IS NOT A D R I L L", "not a training exercise", "This is real", "this is a real emergency",
+    "this is not a test", "ｎｏｔ ａ ｄｒｉｌｌ",
+]  # fmt: skip
+SAID_IN_DRILLS = [
+    "这是一次演练", "This is a drill", "exercise message", "本次为演练，并非真实预警", "并非真实预警仅为演练",
+    "非演练人员请勿惊慌", "不是演练区域的居民照常生活", "如遇真实灾害请按预案转移", "非常规演练",
+    "除非演练结束",
+    "并非所有人参加演练", "非参加演练的车辆绕行", "这是一次真的演练", "do not panic during this drill",
+    "this is not a real warning", "no drill participants", "in a real emergency call 110", "not a drill area",
 ]  # fmt: skip
 PLACES = ("headline", "description", "instruction", "event", "sender_name")
 
@@ -86,7 +106,7 @@ class TestWords:
             check_words(alert("drill", description=words), "drill")
         assert refused.value.code == "live_words"
 
-    @pytest.mark.parametrize("words", ["这是一次演练", "This is a drill", "exercise message"])
+    @pytest.mark.parametrize("words", SAID_IN_DRILLS)
     def test_a_drill_may_say_that_it_is_one(self, words):
         check_words(alert("drill", description=words), "drill")
 
@@ -94,6 +114,20 @@ class TestWords:
     def test_every_text_is_looked_at(self, place):
         with pytest.raises(DeskRefused, match=place):
             check_words(alert(**{place: "演练"}), "live")
+
+    @pytest.mark.parametrize("place", PLACES)
+    def test_every_text_of_a_drill_is_looked_at_as_well(self, place):
+        with pytest.raises(DeskRefused, match=place):
+            check_words(alert("drill", **{place: "这不是演习"}), "drill")
+
+    @pytest.mark.parametrize(
+        ("mode", "words"), [("live", "This is a drill"), ("drill", "This is not a drill"), ("live", "演練")]
+    )
+    def test_so_is_every_language(self, mode, words):
+        spoken = alert(mode)
+        other = spoken.infos[0].model_copy(update={"language": "en", "headline": words})
+        with pytest.raises(DeskRefused, match=r"info\[2\]/headline"):
+            check_words(spoken.model_copy(update={"infos": (*spoken.infos, other)}), mode)
 
     def test_so_are_the_area_and_the_note(self):
         with pytest.raises(DeskRefused, match="area"):

@@ -148,7 +148,7 @@ class TestAtTheTerminal:
     @pytest.mark.parametrize(
         ("login", "name", "role", "named"),
         [
-            ("dan", "虚构", "king", "'king': one of approver, auditor, author, releaser"),
+            ("dan", "虚构", "king", "'king': one of administrator, approver, auditor, author"),
             ("dan\nroot", "虚构", "author", "login"),
             ("", "虚构", "author", "login"),
             ("dan", " ", "author", "name"),

@@ -154,5 +154,5 @@ class TestTheSameFileAgain:
         await cancel_of(desk, row.id)
         again = await desk.submit((await desk.draft_from_cap(cap(), "author")).id, "author")
         assert again.warning_id != row.warning_id
-        told = f"the message it was drafted from was sent before, as alert {row.id}, which is cancelled"
+        told = {"code": "sent_before", "values": {"alert": row.id, "state": "cancelled"}}
         assert told in again.plan["findings"]

@@ -144,7 +144,8 @@ class TestTheCancel:
         routes = {name: route for name, route in desk.office.routes.items() if name != "radio"}
         desk.office = desk.office._replace(routes=routes)
         cancel = await desk.cancel(row.id, "author")
-        assert any("channel radio" in one for one in cancel.plan["findings"])
+        lost = {"code": "channel_lost", "values": {"channel": "radio", "mode": "live"}}
+        assert lost in cancel.plan["findings"]
         await desk.approve(cancel.id, cancel.digest, "first")
         assert {channel for channel, _ in await addresses_of(database, cancel.id)} == {"sms", "email"}
 
@@ -161,15 +162,15 @@ class TestTheUpdate:
         row = await sent(desk, level="orange", areas=WIDE)
         newer = await submitted_update(desk, row, region=SOUTH, channels=("email",))
         assert newer.plan["findings"][:3] == [
-            f"3 recipients of alert {row.id} are no longer reached",
-            f"channel radio, on which alert {row.id} went out, is no longer used",
-            f"channel sms, on which alert {row.id} went out, is no longer used",
+            {"code": "missed", "values": {"count": 3, "alert": row.id}},
+            {"code": "channel_unused", "values": {"channel": "radio", "alert": row.id}},
+            {"code": "channel_unused", "values": {"channel": "sms", "alert": row.id}},
         ]
 
     async def test_one_that_reaches_all_of_them_tells_nothing(self, desk):
         row = await sent(desk)
         newer = await submitted_update(desk, row, areas=WIDE)
-        assert not [one for one in newer.plan["findings"] if "alert" in one]
+        assert not [one for one in newer.plan["findings"] if "alert" in one["values"]]
 
     async def test_it_may_still_extend_what_has_expired(self, desk, clock, database):
         row = await sent(desk)

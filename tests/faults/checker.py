@@ -131,8 +131,9 @@ def check(evidence: Evidence, *, over: bool = True) -> list[Violation]:
     """Return every violation; ``over`` says that all that was released should be settled."""
     case = Case(evidence)
     rules = [
-        conservation, loss, copies, approval, chain, heads, steps, submissions, changes, people_told,
-        states, steps_back, foreign_receipts, time_limits, counters, reports, alarms, acknowledgements,
+        conservation, loss, copies, approval, chain, heads, steps, submissions, changes, cosigned,
+        people_told, states, steps_back, foreign_receipts, time_limits, counters, reports, alarms,
+        acknowledgements,
     ]  # fmt: skip
     if over:
         rules += [unsettled, left_parked]
@@ -261,7 +262,8 @@ def _unapproved(case: Case, release: Row, alert: Row, policy: dict[str, Any]) ->
     if signed & authors:
         yield f"{', '.join(sorted(signed & authors))} approved an own alert"
     needed = 0 if ruled(case, alert, authors) else approvers(alert, sealed["count"], policy)
-    if len((signed & able) - authors) < needed:
+    others = (signed & able) - authors
+    if len(others) < needed and not sent_alone(case, alert, digest, others, policy):
         yield f"{len((signed & able) - authors)} others approved it, {needed} are needed"
 
 
@@ -276,6 +278,23 @@ def ruled(case: Case, alert: Row, authors: set[str]) -> bool:
             and json.loads(row["detail"])["source"] == rule["source"]
             for row in case.tables["audit"]
         )
+    )
+
+
+def sent_alone(case: Case, alert: Row, digest: str, signed: set[str], policy: dict[str, Any]) -> bool:
+    """Whether one of the signers sent this very digest by the emergency path, and the audit tells it."""
+    if alert["level"] not in policy.get("emergency", {}).get("levels", ()):
+        return False
+    name = f"alert {alert['id']}"
+    return any(
+        row["person"] in signed
+        and (row["alert_id"], row["digest"]) == (alert["id"], digest)
+        and any(
+            (one["action"], one["actor"], one["subject"]) == ("emergency", row["person"], name)
+            and json.loads(one["detail"])["digest"] == digest
+            for one in case.tables["audit"]
+        )
+        for row in case.tables["emergencies"]
     )
 
 
@@ -401,6 +420,15 @@ def changes(case: Case) -> Iterator[Violation]:
         times = told["edit", name] + told["reject", name]
         if times != alert["version"] - 1 or told["reject", name] < refused[name]:
             yield Violation("I6", name, f"is version {alert['version']}, and {times} changes are told")
+
+
+def cosigned(case: Case) -> Iterator[Violation]:
+    """Who signed an emergency release afterwards is another person than who sent it, and is told."""
+    told = {(row["actor"], row["subject"]) for row in case.tables["audit"] if row["action"] == "cosign"}
+    for row in case.tables["emergencies"]:
+        other, name = row["cosigned_by"], f"alert {row['alert_id']}"
+        if other is not None and (other == row["person"] or (other, name) not in told):
+            yield Violation("I6", name, f"{other} signed it afterwards, and that is not told as it should")
 
 
 def people_told(case: Case) -> Iterator[Violation]:

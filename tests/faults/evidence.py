@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TABLES = (
     "people", "regions", "target_lists", "targets", "alerts", "approvals", "releases", "batches",
-    "deliveries", "attempts", "receipts", "parked_receipts", "counters", "audit",
+    "deliveries", "attempts", "receipts", "parked_receipts", "counters", "audit", "emergencies",
 )  # fmt: skip
 _JSON = {"content", "texts", "plan", "addresses", "area"}
 

@@ -492,3 +492,41 @@ async def test_it_finds_a_report_that_leaves_a_township_out(good):
     report = await report_of(url)
     report["townships"].clear()
     assert await found(url, ledger, reports=[report]) == {"I9"}
+
+
+@pytest.fixture
+async def sent_alone(database_url: str) -> tuple[str, list[Entry]]:
+    """A red release on one signature, by the emergency path."""
+    async with Database(database_url, size=2) as database:
+        await settle(database, 3, responsible=1)
+        desk = await open_desk(database, GIVEN)
+        author, _, sender = (person.login for person in PEOPLE)
+        row = await desk.submit((await desk.draft(fields("red"), author)).id, author)
+        await desk.release_alone(row.id, str(row.digest), sender, "an invented emergency")
+    await finish(database_url)
+    return database_url, await ledger_of(database_url)
+
+
+async def test_an_emergency_release_on_one_signature_is_no_violation(sent_alone):
+    url, ledger = sent_alone
+    assert await found(url, ledger) == set()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM emergencies",
+        "UPDATE emergencies SET digest = repeat('0', 64)",
+        "UPDATE emergencies SET person = 'invented-author'",
+    ],
+)
+async def test_it_is_one_where_the_row_is_of_another_digest_or_person(sent_alone, statement):
+    url, ledger = sent_alone
+    await tamper(url, statement)
+    assert await found(url, ledger) == {"I4"}
+
+
+async def test_whoever_sent_it_is_no_cosigner(sent_alone):
+    url, ledger = sent_alone
+    await tamper(url, "UPDATE emergencies SET cosigned_by = person, cosigned_at = now()")
+    assert await found(url, ledger) == {"I6"}

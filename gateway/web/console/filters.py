@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -104,10 +105,13 @@ def moment(at: datetime | None, zone: tzinfo, *, age: bool = True) -> Markup:
 
 
 def percentage(part: float | None, of: float | None = None) -> str:
-    """Return a share with one decimal: of 0 to 1, or of two numbers; a dash where there is none."""
+    """Return a share with one decimal: of 0 to 1, or of two numbers; a dash where there is none.
+
+    Rounded down, so that whoever is missing is never rounded away.
+    """
     if of is not None:
         part = part / of if of and part is not None else None
-    return "–" if part is None else f"{part * 100:.1f}%"
+    return "–" if part is None else f"{math.floor(part * 1000 + 1e-9) / 10:.1f}%"
 
 
 def span(length: timedelta | float | None, language: str) -> str:

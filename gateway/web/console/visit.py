@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from gateway.web.console import once
+from gateway.web.console import once, origin
+from gateway.web.console.running import RUNNING
 from gateway.web.console.words import LANGUAGES, templates
 
 if TYPE_CHECKING:
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
     from gateway.desk.policy import Step
     from gateway.store.accounts import SessionRow
     from gateway.store.desk import Person
+    from gateway.store.drills import Drill
     from gateway.web.console.parts import Console
 
 BASE = "/desk"
 """Where the console lies."""
 LANGUAGE_COOKIE = "tongda_language"
+_HIGHEST = 2**63 - 1
+_NO_FORM = (ValueError, LookupError, AssertionError, HttpProcessingError, web.RequestPayloadError)
+"""What reading a body raises that is no form, or in letters that there are not."""
 
 
 @dataclass
@@ -48,6 +54,11 @@ class Visit:
         """The login of who asks, empty for a stranger."""
         return self.session.person.login if self.session else ""
 
+    @property
+    def drill(self) -> Drill | None:
+        """The drill that runs, for whoever is signed in."""
+        return self.request.config_dict[RUNNING].drill if self.session else None
+
     def may(self, *rights: Step) -> bool:
         """Return whether the person has any of these rights."""
         if self.session is None:
@@ -60,19 +71,33 @@ class Visit:
         return spoken % values if values else spoken
 
     def number(self, name: str = "id") -> int:
-        """Return a number in the address."""
-        return int(self.request.match_info[name])
+        """Return a number in the address; none that the database could not hold."""
+        found = int(self.request.match_info[name])
+        if found > _HIGHEST:
+            raise web.HTTPNotFound
+        return found
 
     async def form(self) -> MultiDictProxy[Any]:
         """Return the form that was sent, read once."""
         if self._form is None:
-            self._form = await self.request.post()
+            self._form = await _read(self.request)
         return self._form
+
+    def close(self) -> None:
+        """Let go of the files that came with the form."""
+        for value in self._form.values() if self._form is not None else ():
+            if isinstance(value, web.FileField):
+                value.file.close()
 
     async def text(self, name: str) -> str:
         """Return one field of the form without the blanks around it, empty where it was not sent."""
         value = (await self.form()).get(name, "")
         return value.strip() if isinstance(value, str) else ""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the request came over the network without TLS."""
+        return origin.is_exposed(self.request, self.console.settings.web.base_url)
 
     @property
     def partial(self) -> bool:
@@ -96,6 +121,18 @@ class Visit:
     def refused(self, sentence: str, status: int = 422) -> web.Response:
         """Return a page that says why something was not done."""
         return self.render("refused.html", status, sentence=sentence, title=self.say("Not done"))
+
+
+async def _read(request: web.Request) -> MultiDictProxy[Any]:
+    if (request.content_length or 0) > request.client_max_size:  # before any of it is read
+        raise web.HTTPRequestEntityTooLarge(max_size=request.client_max_size)
+    try:
+        form = await request.post()
+    except _NO_FORM:
+        raise web.HTTPBadRequest from None
+    if any("\0" in value for value in form.values() if isinstance(value, str)):
+        raise web.HTTPBadRequest
+    return form
 
 
 def language_of(request: web.Request) -> str:

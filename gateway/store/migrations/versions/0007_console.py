@@ -28,12 +28,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("once", name=op.f("pk_posts_done")),
         comment="Forms that were sent, so that a second click does nothing twice",
     )
+    op.create_index(
+        "ix_incoming_waiting",
+        "incoming",
+        ["state"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('inbox', 'held', 'quarantined')"),
+    )
     op.create_index("ix_posts_done_at", "posts_done", ["at"], unique=False)
     op.create_table(
         "sign_in_failures",
-        sa.Column(
-            "key", sa.Text(), nullable=False, comment="an account together with an address, or one of them"
-        ),
+        sa.Column("key", sa.Text(), nullable=False, comment="SHA-256 of who or what is slowed down"),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_sign_in_failures")),
@@ -109,6 +114,12 @@ def upgrade() -> None:
             nullable=False,
             comment="last one accepted",
         ),
+        sa.Column(
+            "next_totp_key",
+            sa.Text(),
+            nullable=True,
+            comment="base32; shown, and not confirmed by a code yet",
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("password_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["login"], ["people.login"], name=op.f("fk_accounts_login")),
@@ -128,6 +139,47 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_drills")),
         comment="Drills, started and ended as such; one at a time",
     )
+    op.create_index(
+        "uq_drills_running",
+        "drills",
+        [sa.literal_column("(ended_at IS NULL)")],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "imports",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False, comment="of the file, as it was sent"),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column(
+            "data",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="the file; null once it was brought in or an hour has passed",
+        ),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("rows", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="read so far"),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "report",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+            comment="counts, and the rows that were refused with their reasons; no addresses",
+        ),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('contacts', 'regions')", name=op.f("ck_imports_kind")),
+        sa.CheckConstraint(
+            "state IN ('checking', 'ready', 'refused', 'running', 'done', 'failed')",
+            name=op.f("ck_imports_state"),
+        ),
+        sa.ForeignKeyConstraint(["made_by"], ["people.login"], name=op.f("fk_imports_made_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_imports")),
+        comment="Files of contacts and regions that were sent to the console: rehearsed first, then brought in",
+    )
+    op.create_index("ix_imports_made_at", "imports", ["made_at"], unique=False)
     op.create_table(
         "duties",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -152,6 +204,12 @@ def upgrade() -> None:
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "begun",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+            comment="what was given so far: login, name, password as argon2id, totp_key in base32",
+        ),
         sa.CheckConstraint("purpose IN ('first', 'invite', 'reset')", name=op.f("ck_invitations_purpose")),
         sa.ForeignKeyConstraint(["login"], ["people.login"], name=op.f("fk_invitations_login")),
         sa.PrimaryKeyConstraint("code_sha256", name=op.f("pk_invitations")),
@@ -169,15 +227,29 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column(
+            "browser_sha256",
+            sa.Text(),
+            nullable=True,
+            comment="of the browser that a sign-in succeeded from",
+        ),
+        sa.Column(
+            "limited",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="must set a second factor",
+        ),
         sa.ForeignKeyConstraint(["login"], ["people.login"], name=op.f("fk_sessions_login")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
         sa.UniqueConstraint("token_sha256", name=op.f("uq_sessions_token_sha256")),
         comment="Who is signed in; proved_at is when the second factor was last given",
     )
     op.create_index("ix_sessions_login", "sessions", ["login"], unique=False)
+    op.create_index("ix_sessions_browser_sha256", "sessions", ["browser_sha256"], unique=False)
     op.create_table(
         "unsaved_drafts",
-        sa.Column("key", sa.Text(), nullable=False, comment="the form's own number, or 'alert N'"),
+        sa.Column("key", sa.Text(), nullable=False, comment="the form's own number, or 'alert N LOGIN'"),
         sa.Column("login", sa.Text(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("form", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
@@ -220,6 +292,26 @@ def upgrade() -> None:
     )
     op.create_index("ix_consultations_alert_id", "consultations", ["alert_id"], unique=False)
     op.create_table(
+        "submissions",
+        sa.Column("alert_id", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("content", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("texts", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("plan", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("target_list_id", sa.BigInteger(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name=op.f("fk_submissions_alert_id")),
+        sa.ForeignKeyConstraint(["author"], ["people.login"], name=op.f("fk_submissions_author")),
+        sa.ForeignKeyConstraint(
+            ["target_list_id"], ["target_lists.id"], name=op.f("fk_submissions_target_list_id")
+        ),
+        sa.PrimaryKeyConstraint("alert_id", "digest", name=op.f("pk_submissions")),
+        comment="What approvers were asked to sign, as it was each time",
+    )
+    op.create_table(
         "emergencies",
         sa.Column("alert_id", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
@@ -236,6 +328,16 @@ def upgrade() -> None:
         comment="Releases on one signature by the emergency path, and who signed afterwards",
     )
     op.create_table(
+        "own_addresses",
+        sa.Column("login", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False, comment="in the form the channel's adapter returns"),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["login"], ["people.login"], name=op.f("fk_own_addresses_login")),
+        sa.PrimaryKeyConstraint("login", "channel", name=op.f("pk_own_addresses")),
+        comment="Where people of the desk send test messages to themselves",
+    )
+    op.create_table(
         "summons",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("alert_id", sa.BigInteger(), nullable=False),
@@ -250,6 +352,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_summons")),
         sa.UniqueConstraint("alert_id", "digest", "login", name=op.f("uq_summons_alert_id_digest_login")),
         comment="Which approvers were asked to sign what, one after the other",
+    )
+    op.create_index(
+        "ix_attempts_answered_at",
+        "attempts",
+        ["answered_at"],
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on"},
+    )
+    op.create_index(
+        "ix_attempts_troubled",
+        "attempts",
+        ["channel", "answered_at"],
+        postgresql_where=sa.text("outcome <> 'accepted'"),
     )
     op.add_column(
         "people",

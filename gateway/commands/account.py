@@ -1,0 +1,128 @@
+"""``tongda account``: how people of the desk sign in, from the server itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import orjson
+import typer
+
+from gateway.accounts import invitations
+from gateway.clock import SYSTEM as CLOCK
+from gateway.commands.common import database_url, told
+from gateway.desk.policy import PolicyError, load_policy
+from gateway.desk.refused import DeskRefused
+from gateway.desk.steps import SYSTEM, step
+from gateway.settings import load_settings
+from gateway.store import accounts as store
+from gateway.store.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime, tzinfo
+    from typing import Literal
+
+    from gateway.settings import Settings
+    from gateway.store.accounts import AccountRow
+
+T = TypeVar("T")
+
+app = typer.Typer(no_args_is_help=True, help="How people of the desk sign in.")
+
+Login = Annotated[str, typer.Argument(metavar="LOGIN", help="Somebody who works at the desk.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+_PAGE = "/desk/welcome"
+
+
+@app.command("first")
+def first() -> None:
+    """Print a code for the first administrator, as the start of 'tongda up' does."""
+    code, settings = _run(lambda database, _: invitations.first_code(database, CLOCK.now()))
+    if code is None:
+        typer.echo("tongda: somebody can sign in already; lost yours? tongda account reset LOGIN", err=True)
+        raise typer.Exit(1)
+    _say(code, settings, f"{int(invitations.FIRST_HOLDS.total_seconds()) // 60} minutes")
+
+
+@app.command("invite")
+def invite(login: Login) -> None:
+    """Print a code with which somebody sets a password and a second factor."""
+    _give(login, "invite")
+
+
+@app.command("reset")
+def reset(login: Login) -> None:
+    """Print a code with which somebody sets both anew; until then the old ones count."""
+    _give(login, "reset")
+
+
+@app.command("list")
+def list_accounts(json: Json = False) -> None:
+    """List who can sign in."""
+
+    async def read(database: Database, _: Settings) -> tuple[list[AccountRow], dict[str, datetime]]:
+        async with database.begin() as connection:
+            rows = await store.list_accounts(connection)
+            return rows, await store.invited(connection, CLOCK.now())
+
+    (rows, invited), settings = _run(read)
+    for row in rows:
+        if json:
+            told_of = {
+                "login": row.login,
+                "name": row.name,
+                "active": row.active,
+                "state": _state(row, invited),
+            }
+            typer.echo(orjson.dumps(told_of))
+        else:
+            typer.echo(_line(row, invited, settings.desk.zone))
+    if not rows and not json:
+        typer.echo("nobody works at the desk yet; the first administrator: tongda account first")
+
+
+def _state(row: AccountRow, invited: dict[str, datetime]) -> str:
+    if not row.active:
+        return "not active"
+    if row.password is not None:
+        return "can sign in"
+    return "invited" if row.login in invited else "no account"
+
+
+def _line(row: AccountRow, invited: dict[str, datetime], zone: tzinfo) -> str:
+    until = invited.get(row.login)
+    end = f"  code until {until.astimezone(zone).isoformat(sep=' ', timespec='minutes')}" if until else ""
+    return f"{row.login:<20} {_state(row, invited):<12} {row.name}{end}"
+
+
+def _give(login: str, purpose: Literal["invite", "reset"]) -> None:
+    async def give(database: Database, settings: Settings) -> str:
+        policy = load_policy(settings.approval)
+        async with step(database, SYSTEM, CLOCK.now(), policy) as one:
+            return await invitations.invite(one, login, purpose)
+
+    code, settings = _run(give)
+    _say(code, settings, f"{int(invitations.HOLDS.total_seconds()) // 3600} hours")
+
+
+def _say(code: str, settings: Settings, span: str) -> None:
+    typer.echo(f"code  {code}")
+    typer.echo(f"It holds for {span}, once, at {settings.web.base_url}{_PAGE} and cannot be shown again.")
+
+
+def _run(work: Callable[[Database, Settings], Awaitable[T]]) -> tuple[T, Settings]:
+    """Do the work; a refusal is one line and exit code 1."""
+
+    async def inside(url: str, settings: Settings) -> T:
+        async with Database(url, size=2) as database:
+            return await work(database, settings)
+
+    try:
+        with told(PolicyError):
+            settings = load_settings()
+            with database_url() as url:
+                return asyncio.run(inside(url, settings)), settings
+    except DeskRefused as error:
+        typer.echo(f"tongda: {error.sentence}", err=True)
+        raise typer.Exit(1) from None

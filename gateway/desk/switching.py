@@ -1,0 +1,42 @@
+"""Turn a route or a source off and on again, with a reason that stands in the audit log.
+
+A route that is off sends nothing more within two seconds: its workers look at the switch with each
+claim and twice a second in between (:mod:`gateway.dispatch.run`). What was planned stays open, is tried
+as often as before, and goes on when the route is on again, unless its warning has ended meanwhile.
+The database is the truth; a worker that cannot read it sends nothing either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.desk.refused import DeskRefused
+from gateway.store import switches as store
+
+if TYPE_CHECKING:
+    from gateway.desk.steps import Step
+    from gateway.store.switches import Kind
+
+LONGEST_REASON = 200
+
+
+async def switch(step: Step, kind: Kind, name: str, *, off: bool, reason: str) -> bool:
+    """Turn something off or on inside a step; False where it was so already.
+
+    Args:
+        step: The actor needs the right ``operate``.
+        kind: ``route`` or ``source``.
+        name: ``{channel}.{live|drill}``, or the source's name; the caller knows that there is one.
+        off: Whether it is turned off.
+        reason: Why, in one line; demanded both ways.
+    """
+    await step.may("operate")
+    said = reason.strip()
+    if not said or len(said) > LONGEST_REASON or not said.isprintable():
+        raise DeskRefused("reason", f"say why, in one line of at most {LONGEST_REASON} characters")
+    changed = await store.set_switch(
+        step.connection, kind, name, off=off, reason=said, by=step.actor, at=step.now
+    )
+    if changed:
+        step.record("turn_off" if off else "turn_on", f"{kind} {name}", reason=said)
+    return changed

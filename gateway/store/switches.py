@@ -1,0 +1,64 @@
+"""What people turned off: routes that send nothing, sources that are not read.
+
+A thing that nobody ever turned off has no row and is on. The row of one that was turned on again
+stays, with who did it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from gateway.store.console_tables import switches as table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+Kind: TypeAlias = Literal["route", "source"]
+
+
+class SwitchRow(NamedTuple):
+    """One switch as somebody left it."""
+
+    kind: str
+    name: str
+    """Of a route ``{channel}.{live|drill}``; of a source its own."""
+    off: bool
+    reason: str
+    by: str
+    at: datetime
+
+
+def route(channel: str, mode: str) -> str:
+    """Return the name of the switch of one channel under the credentials of one mode."""
+    return f"{channel}.{mode}"
+
+
+async def set_switch(
+    connection: AsyncConnection, kind: Kind, name: str, *, off: bool, reason: str, by: str, at: datetime
+) -> bool:
+    """Turn something off or on; False where it was so already, and then who did it first stays."""
+    said = {"off": off, "reason": reason, "by": by, "at": at}
+    statement = (
+        upsert(table)
+        .values(kind=kind, name=name, **said)
+        .on_conflict_do_update(index_elements=["kind", "name"], set_=said, where=~table.c.off)
+        if off
+        else update(table).where(table.c.kind == kind, table.c.name == name, table.c.off).values(said)
+    )
+    return (await connection.execute(statement.returning(table.c.name))).first() is not None
+
+
+async def switches(connection: AsyncConnection, kind: Kind) -> dict[str, SwitchRow]:
+    """Return name -> the switch of everything of a kind that was ever turned off."""
+    rows = await connection.execute(select(table).where(table.c.kind == kind).order_by(table.c.name))
+    return {row.name: SwitchRow(*row) for row in rows}
+
+
+async def off_routes(connection: AsyncConnection) -> dict[str, SwitchRow]:
+    """Return name -> the switch of every route that sends nothing at this moment."""
+    return {name: row for name, row in (await switches(connection, "route")).items() if row.off}

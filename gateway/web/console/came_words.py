@@ -1,0 +1,230 @@
+"""What the rooms of feeds wrote down in English sentences, in the language of whoever reads it.
+
+A sentence of :data:`SENTENCES` is recognised by its fixed words, and its values are put into the translation.
+What is not among them (the words of another office, of a person) is shown as it was written.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.alerts.findings import CODES as CAP_CODES
+from gateway.audience.area import REFUSALS
+from gateway.feeds.fetch.refused import FIXES
+from gateway.feeds.findings import CODES as FEED_CODES
+from gateway.web.console.filters import LEVELS, N_, STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gateway.store.alarms import Alarm
+
+ACTIONS = {
+    "inbox": N_("keep it for the desk"),
+    "draft": N_("draft it"),
+    "submit": N_("draft it and submit it for approval"),
+    "release": N_("send it without approval, within the bounds of the rule"),
+}
+"""What the rule of a source makes of a message."""
+CAP = {
+    "Extreme": N_("Extreme"),
+    "Severe": N_("Severe"),
+    "Moderate": N_("Moderate"),
+    "Minor": N_("Minor"),
+    "Unknown": N_("Unknown"),
+    "Immediate": N_("Immediate"),
+    "Expected": N_("Expected"),
+    "Future": N_("Future"),
+    "Past": N_("Past"),
+    "Observed": N_("Observed"),
+    "Likely": N_("Likely"),
+    "Possible": N_("Possible"),
+    "Unlikely": N_("Unlikely"),
+}
+"""CAP's severity, urgency and certainty."""
+SENTENCES = (
+    # Why a message is in its state (gateway.feeds.rules, acting, standing, taking_back, by_hand)
+    N_("status is %(status)s: it is for nobody outside"),
+    N_("msgType is %(type)s: an answer between machines"),
+    N_("scope is %(scope)s: it never goes to public channels"),
+    N_(
+        "another message of the same sender, identifier and time says something else: ask the sender which "
+        "one counts"
+    ),
+    N_("another message of the same sender, identifier and time says something else"),
+    N_("its signature is wrong: it was changed on its way"),
+    N_("its signature is %(signature)s, and this source must sign"),
+    N_(
+        "this %(type)s is about a message that its sender may not change: name a sender or delegate in the "
+        "rule of the source, or do it at the desk"
+    ),
+    N_("its sender %(sender)s is none that this source speaks for"),
+    N_("an Update or Cancel of it was here before it"),
+    N_("it was sent in the future: one of the two clocks is wrong"),
+    N_("it has expired"),
+    N_("it is older than its source's rule takes"),
+    N_("it claims to be real and speaks of a test or drill (%(field)s)"),
+    N_("it updates a message that claims to be real and speaks of a test or drill"),
+    N_("it takes back what its source said"),
+    N_("it says that no warning is in force"),
+    N_("it does not touch the regions of this gateway: %(told)s"),
+    N_("it cannot be located: %(told)s"),
+    N_("the warning has no polygon, circle or geocode; choose a region by its code for it"),
+    N_("it is less severe than %(severity)s"),
+    N_("it reaches region %(region)s, which this source may not warn"),
+    N_("its area %(area)s is wider than the regions that this source may warn"),
+    N_("it warns of %(hazard)s, which this source may not"),
+    N_("it is %(level)s, graver than this source may warn (%(highest)s)"),
+    N_("its source's rule leaves it to the desk"),
+    N_("its source's rule says %(action)s"),
+    N_("it updates alert %(alert)s, which people have changed here: do it at the desk"),
+    N_("alert %(alert)s was drafted from it and changed by people: they decide"),
+    N_("message %(message)s of its source took its place, and is replaced itself"),
+    N_("message %(message)s of its source took its place before it was sent"),
+    N_("message %(message)s of its source took its place"),
+    N_("nothing of what it takes back was in work or sent here"),
+    N_("alert %(alert)s is withdrawn"),
+    N_("alert %(alert)s is cancelled by rule"),
+    N_("drafted by %(person)s"),
+    N_("merged into alert %(alert)s by %(person)s"),
+    # Alarms of messages; what follows a colon is a sentence of its own
+    N_("message %(message)s of %(source)s (%(name)s): %(told)s"),
+    N_("%(source)s sent %(name)s: %(told)s"),
+    N_("%(source)s no longer lists it (%(name)s): is it over? Cancel it at the desk if so"),
+    N_("%(source)s used the identifier %(name)s twice, against CAP 1.2: ask the sender"),
+    N_("alert %(alert)s was sent, and %(told)s"),
+    N_("alert %(alert)s is %(state)s, and %(told)s"),
+    N_("%(source)s takes it back: %(told)s"),
+    N_("%(source)s takes it back"),
+    # Health of sources
+    N_("no good answer ever; it is waited for since %(since)s: %(error)s; %(fix)s"),
+    N_("no good answer ever; it is waited for since %(since)s; check that 'tongda feeds' runs"),
+    N_("no good answer since %(since)s: %(error)s; %(fix)s"),
+    N_("no good answer since %(since)s; check that 'tongda feeds' runs"),
+    N_("no sign of life ever; it is waited for since %(since)s: %(error)s; %(fix)s"),
+    N_("no sign of life ever; it is waited for since %(since)s; check that 'tongda feeds' runs"),
+    N_("no sign of life since %(since)s: %(error)s; %(fix)s"),
+    N_("no sign of life since %(since)s; check that 'tongda feeds' runs"),
+    N_("silent: %(hosts)s; the stream hangs on its other host"),
+    N_("answers, but its stamp stands at %(stamp)s since %(since)s; ask the source, or set frozen_minutes"),
+    N_("answers, but it is the same since %(since)s; ask the source, or set frozen_minutes"),
+    N_("the certificate of its host expires at %(until)s; tell the source"),
+    N_("there is nothing at the address (HTTP %(status)s)"),
+    N_("a link leads to nothing (HTTP %(status)s)"),
+    N_("the stream gave no sign of life for %(seconds)s"),
+    N_("the index has more than %(count)s links; the rest is left out"),
+    # The ways out of troubles
+    N_("correct the address in the settings"),
+    N_("use an address with TLS, or set allow_http where the source has none"),
+    N_("correct the headers of the source, or user_agent in [feeds]"),
+    N_("add the host to allow_hosts of the source if it may be fetched from"),
+    N_("put the token into the headers of the source"),
+    N_("check the name server; set allow_private only for a source in your own network"),
+    N_("check the spelling of the host and the name server"),
+    N_("check the network and whether the source has announced works"),
+    N_("ask the source for a valid certificate, or name its CA in ca_file"),
+    N_("nothing to do here if it passes; otherwise ask the source"),
+    N_("choose a smaller feed of the source"),
+    N_("ask the source to send gzip or no compression"),
+    N_("nothing to do here: it is fetched again"),
+    N_("put the final address into the settings"),
+    N_("check the token in headers and the user agent in [feeds]"),
+    N_("check the address in the settings"),
+    N_("ask less often: raise interval_seconds"),
+    N_("check the kind and the address of the source; if they are right, ask the source"),
+    N_("save the document and look at it with 'tongda feed check'"),
+    N_("check the address; if it is right, ask the source"),
+    N_("check the kind and the address of the source"),
+    N_("ask the source: the address stands in its index"),
+    N_("if it goes on, ask the source: a stream sends nothing twice"),
+    N_("ask the source for shorter messages"),
+)
+"""What is recognised, the narrower before the wider; ``told``, ``error`` and ``fix`` are sentences again."""
+_VALUES = {
+    "alert": r"\d+",
+    "message": r"\d+",
+    "source": r"[a-z0-9_.]{1,64}",
+    "person": r"[A-Za-z0-9_.@+-]{1,64}",
+}
+"""What values look like, where that is known."""
+_TABLES: dict[str, dict[str, str]] = {
+    "level": LEVELS,
+    "highest": LEVELS,
+    "severity": CAP,
+    "state": STATES,
+    "action": ACTIONS,
+}
+"""Words that values have of their own."""
+_LONGEST = 1000
+"""A longer sentence holds a stranger's text and is not looked through."""
+_SENTENCES_AGAIN = frozenset({"told", "error", "fix"})
+
+ALARMS = {
+    "silent": N_("Silent"),
+    "connection": N_("One of two connections is silent"),
+    "frozen": N_("Answers, but stands still"),
+    "certificate": N_("Certificate expires"),
+    "troubles": N_("Something cannot be read"),
+    "same_key_other_content": N_("Two messages of one number say different things"),
+    "signature_invalid": N_("Wrong signature"),
+    "signature_missing": N_("Signature is missing"),
+    "foreign_sender": N_("Sender without authority"),
+    "sent_in_future": N_("Sent in the future"),
+    "update_of_edited": N_("Update of what was edited here"),
+    "update_of_work": N_("Update of what is in work here"),
+    "update_refused": N_("Update was refused"),
+    "vanished": N_("Gone from its source's list"),
+    "identifier_reused": N_("Number used twice"),
+    "source_took_back": N_("Taken back by its source"),
+    "alert_in_question": N_("One of our alerts is in question"),
+    "not_published": N_("Not published"),
+}
+"""Code of an alarm -> what it is in short."""
+
+
+class _Pattern(NamedTuple):
+    words: str
+    form: re.Pattern[str]
+
+
+@cache
+def _patterns() -> tuple[_Pattern, ...]:
+    return tuple(_Pattern(words, re.compile("".join(_form(words)), re.DOTALL)) for words in SENTENCES)
+
+
+def _form(words: str) -> Iterator[str]:
+    for number, piece in enumerate(re.split(r"%\((\w+)\)s", words)):
+        yield f"(?P<{piece}>{_VALUES.get(piece, '.+?')})" if number % 2 else re.escape(piece)
+
+
+def say_sentence(sentence: str, say: Callable[[str], str]) -> str:
+    """Return a sentence that was written down, in the language that ``say`` speaks."""
+    for words, form in _patterns() if len(sentence) <= _LONGEST else ():
+        if found := form.fullmatch(sentence):
+            return say(words) % {name: _value(name, told, say) for name, told in found.groupdict().items()}
+    place, colon, rest = sentence.partition(": ")
+    if colon and rest in _known():  # a finding with its path, in the very words of its code
+        return f"{place}: {say(rest)}"
+    return say(sentence) if sentence in _known() else sentence
+
+
+def _value(name: str, told: str, say: Callable[[str], str]) -> str:
+    if name in _SENTENCES_AGAIN:
+        return say_sentence(told, say)
+    table = _TABLES.get(name, {})
+    return say(table[told]) if told in table else told
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Return sentences without values that other rooms have in tables."""
+    tables = (CAP_CODES, FEED_CODES)
+    meanings = frozenset(one.meaning for table in tables for one in table.values())
+    return meanings | {*FIXES.values(), *REFUSALS.values()}
+
+
+def say_alarm(alarm: Alarm, say: Callable[[str], str]) -> str:
+    """Return what an alarm is about, in short; its code where that has no words here."""
+    return say(ALARMS[alarm.code]) if alarm.code in ALARMS else alarm.code

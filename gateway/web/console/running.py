@@ -1,0 +1,38 @@
+"""The drill that runs: every page says so, and asks the database for it every two seconds at most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gateway.desk import drills
+
+if TYPE_CHECKING:
+    from gateway.store.drills import Drill
+    from gateway.web.console.parts import Console
+
+KEPT_SECONDS = 2.0
+
+
+class Running:
+    """What one process knows of it."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self.drill: Drill | None = None
+        self._read: float | None = None
+
+    async def look(self, console: Console) -> None:
+        """Read it anew where that was not done a moment ago."""
+        at = console.clock.monotonic()
+        if self._read is None or at - self._read >= KEPT_SECONDS:
+            self.drill = await drills.running(console.database)
+            self._read = at
+
+    def forget(self) -> None:
+        """Have it read anew: one was started or ended here."""
+        self._read = None
+
+
+RUNNING = web.AppKey("running", Running)

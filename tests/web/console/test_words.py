@@ -1,0 +1,143 @@
+"""Every word of the console is there in Chinese, and no page speaks one language only."""
+
+from __future__ import annotations
+
+import ast
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from jinja2.ext import babel_extract
+
+from gateway.alerts.findings import CODES as CAP_CODES
+from gateway.audience.area import REFUSALS as AREA_REFUSALS
+from gateway.desk.findings import SENTENCES
+from gateway.feeds.fetch.refused import FIXES
+from gateway.feeds.findings import CODES as FEED_CODES
+from gateway.web.console.words import catalogue, translations
+
+ROOT = Path(__file__).resolve().parents[3]
+TEMPLATES = sorted((ROOT / "templates/web/console").rglob("*.html"))
+LOCALE = ROOT / "templates/web/locale/zh_CN"
+SPOKEN = [*sorted((ROOT / "gateway").rglob("*.py"))]
+SAME = {"E-mail", "CAP", "T90", "P50", "P90", "中文", "English"}
+"""Words that may stand alike in both languages, and on a page by themselves."""
+BARE = re.compile(r"[A-Za-z\u3400-\u9fff]{2,}")
+
+
+def of_templates() -> dict[str, str]:
+    found = {}
+    for path in TEMPLATES:
+        with path.open("rb") as file:
+            options = {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}
+            options["extensions"] = "jinja2.ext.do"
+            for _, _, words, _ in babel_extract(
+                file, {"gettext": None, "_": None, "ngettext": (1, 2)}, (), options
+            ):
+                found |= {
+                    one: path.name for one in ([words] if isinstance(words, str) else words or ()) if one
+                }
+    return found
+
+
+def of_python() -> dict[str, str]:
+    found = {}
+    for path in SPOKEN:
+        text = path.read_text(encoding="utf-8")
+        if "N_(" not in text and ".say(" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = (
+                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                )
+                if name == "N_" or (name == "say" and "web/console" in path.as_posix()):
+                    found[node.args[0].value] = path.name
+    return found
+
+
+def of_tables() -> dict[str, str]:
+    """What the console says of the tables of other rooms, which know nothing of languages."""
+    known = [one.meaning for table in (CAP_CODES, FEED_CODES) for one in table.values()]
+    return dict.fromkeys([*known, *AREA_REFUSALS.values(), *SENTENCES.values(), *FIXES.values()], "tables")
+
+
+ALL = {
+    one: where for one, where in (of_tables() | of_templates() | of_python()).items() if isinstance(one, str)
+}
+
+
+class TestTheChinese:
+    def test_is_there_for_every_word(self):
+        chinese = translations("zh-CN")
+        missing = {
+            one: where for one, where in ALL.items() if one not in SAME and chinese.gettext(one) == one
+        }
+        assert missing == {}
+
+    def test_has_nothing_that_nobody_says(self):
+        assert sorted(str(one.id) for one in catalogue(LOCALE) if one.id and one.id not in ALL) == []
+
+    def test_fills_in_what_the_english_fills_in(self):
+        holes = re.compile(r"%\((\w+)\)[sd]|\{(\w+)\}")
+        differing = [
+            one.id
+            for one in catalogue(LOCALE)
+            if isinstance(one.id, str) and set(holes.findall(one.id)) != set(holes.findall(str(one.string)))
+        ]
+        assert differing == []
+
+    def test_is_chinese(self):
+        plain = [
+            one.id
+            for one in catalogue(LOCALE)
+            if one.id
+            and re.search(r"[A-Za-z]", str(one.id))
+            and not re.search(r"[\u3400-\u9fff]", str(one.string))
+            and one.id not in SAME
+        ]
+        assert plain == []
+
+
+class _Bare(HTMLParser):
+    """Collects text between tags, and attributes that people read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.silent = 0
+
+    def handle_starttag(self, tag, attrs):
+        self.silent += tag in ("script", "style", "code")
+        self.found += [
+            value
+            for name, value in attrs
+            if name in ("title", "placeholder", "aria-label", "alt", "data-ask") and value
+        ]
+
+    def handle_endtag(self, tag):
+        self.silent -= tag in ("script", "style", "code")
+
+    def handle_data(self, data):
+        if not self.silent:
+            self.found.append(data)
+
+
+class TestPages:
+    @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+    def test_have_no_words_of_their_own(self, path):
+        text = re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        text = re.sub(r"\{% block events %\}.*?\{% endblock %\}", "", text)
+        text = re.sub(r"\{%-?\s*trans.*?endtrans\s*-?%\}", "", text, flags=re.DOTALL)
+        text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", text, flags=re.DOTALL)
+        # What a macro writes into a tag stands alone in its own file.
+        text = re.sub(r"(?m)^((?: ?aria-[a-z]+=\"[a-z-]*\")+)", "", text)
+        bare = _Bare()
+        bare.feed(text)
+        assert [one.strip() for one in bare.found if BARE.search(one) and one.strip() not in SAME] == []
+
+    @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+    def test_trust_no_text_and_have_no_style_or_script_inside(self, path):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\|\s*safe\b|<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", text)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyotp
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -127,8 +127,13 @@ class Seat:
     def __init__(self, demo: Demo, login: str | None, context: BrowserContext, page: Page) -> None:
         self.demo, self.login, self.context, self.page = demo, login, context, page
         self.faults: list[str] = []
-        page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        page.on("console", self._hear)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def _hear(self, said: ConsoleMessage) -> None:
+        # The browser's own word for a form that was refused, which the page shows.
+        if said.type == "error" and "status of 422" not in said.text:
+            self.faults.append(f"{said.text} at {said.location} on {self.page.url}")
 
     async def go(self, path: str) -> None:
         """Open a page of the console."""

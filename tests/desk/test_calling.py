@@ -7,7 +7,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from gateway.desk.calling import Place, places
 from gateway.desk.compose import Changes
@@ -16,6 +16,7 @@ from gateway.store import alarms, audit, summons
 from gateway.store.console_tables import absences, duties
 from gateway.store.desk import Person
 from gateway.store.summons import Candidate
+from gateway.store.tables import alerts
 
 from .conftest import START, fields, make_office, ready
 
@@ -162,6 +163,14 @@ class TestASilentApprover:
         assert await desk.call_next() == {}
         clock.advance(10)
         assert await desk.call_next() == {row.id: "third"}
+
+    async def test_of_an_alert_that_cannot_be_read_holds_up_no_other(self, desk, database, clock):
+        broken, whole = await ready(desk), await ready(desk)
+        await desk.set_person(Person("second", "虚构", ("approver",), active=True, region="999901101000"))
+        async with database.begin() as connection:
+            await connection.execute(update(alerts).where(alerts.c.id == broken.id).values(content={}))
+        clock.advance(600)
+        assert await desk.call_next() == {whole.id: "second"}
 
     async def test_any_number_of_processes_ask_one(self, desk, database, clock):
         row = await ready(desk, level="yellow")

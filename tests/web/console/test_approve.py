@@ -200,6 +200,21 @@ class TestSigning:
         await browser.post(f"/alerts/{drafted.id}/withdraw")
         assert (await desk.show(drafted.id)).alert.state == "withdrawn"
 
+    async def test_a_signature_that_counts_no_longer_is_made_good_by_another(self, desk, database, visitor):
+        row = await ready(desk)
+        await desk.approve(row.id, row.digest, "first")
+        await desk.set_person(Person("first", "虚构 first", ("approver",), active=False))
+        browser, path = await visitor("second"), f"/alerts/{row.id}/approve"
+        assert f'action="/desk{path}"' in (await browser.get(f"/alerts/{row.id}")).text
+        answer = await browser.post(path, {"digest": row.digest, "then": "send"})
+        assert answer.location.startswith("/desk/releases/")
+        assert f'action="/desk{path}"' not in (await browser.get(f"/alerts/{row.id}")).text
+
+    async def test_what_has_its_signatures_asks_for_no_further_one(self, desk, visitor):
+        row = await ready(desk)
+        await desk.approve(row.id, row.digest, "first")
+        assert f"/alerts/{row.id}/approve" not in (await (await visitor("second")).get(f"/alerts/{row.id}")).text
+
     async def test_the_part_that_is_fetched_again_tells_what_is_there(self, desk, visitor):
         row = await ready(desk)
         browser = await visitor("first")
@@ -342,6 +357,25 @@ class TestTheClock:
 
 
 class TestRaces:
+    @pytest.mark.usefixtures("without_codes")
+    async def test_one_click_sends_nothing_that_was_approved_after_it(
+        self, desk, database, visitor, monkeypatch
+    ):
+        row, approve = await ready(desk), desk.approve
+
+        async def and_then_it_changes(number: int, digest: str, person: str):
+            signed = await approve(number, digest, person)
+            await desk.edit(number, "author", Changes(headline="虚构的另一句"))
+            await approve(number, (await desk.submit(number, "author")).digest, "second")
+            return signed
+
+        monkeypatch.setattr(desk, "approve", and_then_it_changes)
+        form = {"digest": row.digest, "then": "send"}
+        answer = await (await visitor("first")).post(f"/alerts/{row.id}/approve", form)
+        assert (answer.status, "was changed since you looked at it" in answer.text) == (422, True)
+        assert (await desk.show(row.id)).alert.state == "approved"
+        assert await sent_digests(database, row.id) == []
+
     @pytest.mark.usefixtures("without_codes")
     async def test_fifty_clicks_and_edits_between_them_send_once_what_was_signed(
         self, desk, database, visitor

@@ -36,6 +36,16 @@ class TestComing:
         assert "tongda_language=zh-CN" in answer.headers["Set-Cookie"]
 
 
+class TestASecondClick:
+    async def test_by_another_person_on_the_same_page_is_that_persons_own(self, visitor, database):
+        """Who comes on duty finds the page of who went, with its form sent already."""
+        first, second = await visitor("sender"), await visitor("admin")
+        once = (await first.get("/drills")).once()
+        form = {"title": "汛期演练", "once": once}
+        assert (await first.post("/drills", form)).location == "/desk/drills"
+        assert (await second.post("/drills", form)).location == "/desk/drills"
+
+
 class TestRoutes:
     @pytest.mark.parametrize("rights", [(), ("invented",)])
     def test_one_without_a_right_does_not_start(self, rights):

@@ -11,6 +11,7 @@ from playwright.async_api import expect
 PATIENCE = 30_000
 """Milliseconds that a page may take on a machine that does other things as well."""
 
+LIVE = re.compile(r"/desk/live")
 RAINSTORM, BAISHI, LIUXI, YUNTAI = "rainstorm", "990101002000", "990101003000", "990101004000"
 
 
@@ -171,11 +172,11 @@ class TestAFileOfContacts:
 @pytest.mark.parametrize(("login", "path"), [("demo-author", "/"), ("demo-leader", "/lead")])
 async def test_a_page_tells_when_the_connection_is_lost(seat, login, path):
     one = await seat(login)
-    await one.context.route("**/desk/live", lambda route: route.abort())
+    await one.context.route(LIVE, lambda route: route.abort())
     await one.go(path)
     await expect(one.page.locator("#lost")).to_be_visible(timeout=PATIENCE)
     assert await one.page.locator("body.stale").count() == 1
-    await one.context.unroute("**/desk/live")
+    await one.context.unroute(LIVE)
     await one.go(path)
     await expect(one.page.locator("#lost")).to_be_hidden()
     one.faults = [fault for fault in one.faults if "net::ERR_FAILED" not in fault]

@@ -20,10 +20,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from yarl import URL
 
-from gateway.accounts.signing_in import open_for
+from gateway.accounts.signing_in import account_of, open_for
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import step
-from gateway.store import accounts as store
 from gateway.store import desk
 
 if TYPE_CHECKING:
@@ -118,14 +117,13 @@ async def come_back(
         DeskRefused: ``oidc``: the answer is not to our question, or the provider's word does not hold;
             ``oidc_nobody``: the person does not work at this desk.
     """
-    if ticket is None or not secrets.compare_digest(ticket.state.encode(), answer.state.encode()):
+    if ticket is None or not _same(ticket.state, answer.state):
         raise _refused("the answer is not to a question of this browser")
     if answer.issuer and answer.issuer != settings.issuer:
         raise _refused("the answer comes from another provider")
     claims = await _claims(settings, ticket, answer.code, redirect, now)
     login = claims.get(settings.login_claim)
-    async with database.begin() as connection:
-        account = await store.account(connection, login) if isinstance(login, str) else None
+    account = await account_of(database, login) if isinstance(login, str) else None
     if account is None:
         raise _nobody(origin)
     async with step(database, account.login, now, policy) as one:
@@ -133,6 +131,10 @@ async def come_back(
         if person is None or not person.active:
             raise _nobody(origin)
         return await open_for(one, person.login, origin, limits, token, issuer=settings.issuer)
+
+
+def _same(one: str, other: str) -> bool:
+    return secrets.compare_digest(*(text.encode(errors="replace") for text in (one, other)))
 
 
 async def _claims(
@@ -193,13 +195,22 @@ async def _ask(
                 "POST" if form else "GET", address, data=form, headers=headers, allow_redirects=False
             ) as answer,
         ):
-            body = await answer.content.read(_LARGEST)
-            found = orjson.loads(body) if answer.status == _OK and answer.content.at_eof() else None
+            body = await _body(answer)
+            found = orjson.loads(body) if answer.status == _OK else None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise _refused(f"the provider cannot be asked: {type(error).__name__}") from None
     if not isinstance(found, dict):
         raise _refused(f"the provider answers with {answer.status}, or not as it should")
     return found
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    body = b""
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) > _LARGEST:
+            raise ValueError("it is too large")
+    return body
 
 
 def _safe(address: object) -> str:

@@ -82,11 +82,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-async def find(database: Database, token: str, now: datetime, limits: Limits = _DEFAULT) -> SessionRow | None:
-    """Return the session of a token with its person as of this moment; None where it is over or unknown."""
+async def find(
+    database: Database, token: str, now: datetime, limits: Limits = _DEFAULT, *, used: bool = True
+) -> SessionRow | None:
+    """Return the session of a token with its person as of this moment; None where it is over or unknown.
+
+    ``used`` is whether a person asks: a page that renews itself does not keep a session open.
+    """
     async with database.begin() as connection:
         row = await store.session(connection, hashed(token), now, now - limits.idle)
-        if row is not None and now - row.seen_at >= SEEN_EVERY:
+        if used and row is not None and now - row.seen_at >= SEEN_EVERY:
             await store.touch(connection, row.id, now)
     return row
 

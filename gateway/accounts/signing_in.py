@@ -67,7 +67,7 @@ async def sign_in(
     """
     slowed = await slowing(database, attempt.login, origin, now)
     await delays.take(database, slowed, now)
-    account = await _account(database, attempt.login)
+    account = await account_of(database, attempt.login)
     right = await passwords.is_right(account.password if account else None, attempt.password)
     key = (account and account.totp_key) or _NOBODYS_KEY
     number = factors.step_of(key, attempt.code, now)
@@ -92,7 +92,11 @@ async def slowing(database: Database, login: str, origin: Origin, now: datetime)
     return [delays.of_account(login, origin.address), delays.of_address(origin.address)]
 
 
-async def _account(database: Database, login: str) -> AccountRow | None:
+async def account_of(database: Database, login: str) -> AccountRow | None:
+    """Return the account of a login that somebody typed or a provider names; None where there is none.
+
+    Letters that only look like ours, such as the Kelvin sign, are nobody's.
+    """
     if not _LOGIN.fullmatch(login):
         return None
     async with database.begin() as connection:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from gateway.alerts.findings import CODES, Finding
 from gateway.alerts.hazards import Level
-from gateway.alerts.model import MsgType
+from gateway.alerts.model import Alert, MsgType
 
 _LONGEST = 200
 _TITLE = re.compile(
@@ -22,6 +23,10 @@ _TITLE = re.compile(
 )
 _COLOURS = {"红": Level.RED, "橙": Level.ORANGE, "黄": Level.YELLOW, "蓝": Level.BLUE}
 _COLOUR = re.compile(r"([红橙黄蓝])色")
+_NAMED = re.compile(
+    r"([红橙黄蓝])色(?:[\[【(（/][^\]】)）]{0,20}[\]】)）])?预警|\b(red|orange|yellow|blue)\b", re.IGNORECASE
+)
+"""The colour of a warning in a Chinese or English headline."""
 _GRADE = re.compile(r"[\[【(（/](IV|III|II|I|Ⅳ|Ⅲ|Ⅱ|Ⅰ)(?:级|[/\]】)）]|$)")
 _GRADES = {"I": Level.RED, "II": Level.ORANGE, "III": Level.YELLOW, "IV": Level.BLUE} | {
     "Ⅰ": Level.RED,
@@ -62,6 +67,17 @@ def read_title(text: str) -> Title | None:
         level=_COLOURS[match["colour"]],
         grade=_GRADES[grade[1]] if grade else None,
     )
+
+
+def other_colours(alert: Alert, level: Level | str) -> list[Finding]:
+    """Return a remark for each headline that names the colour of a warning, and never that of ``level``."""
+    found = []
+    for number, info in enumerate(alert.infos, 1):
+        named = {_COLOURS.get(zh) or en.lower() for zh, en in _NAMED.findall(info.headline or "")}
+        if named and level not in named:
+            path = f"alert/info[{number}]/headline"
+            found.append(Finding("title_disagrees", "warning", path, CODES["title_disagrees"].meaning))
+    return found
 
 
 def _msg_type(action: str) -> MsgType:

@@ -95,7 +95,7 @@ class Result(NamedTuple):
 
 async def measure(count: int, workers: int, state_dir: Path, found: Services) -> Result:
     """Release ``count`` messages with so many worker processes and return the figures."""
-    async with _smsc() as smsc, Database(found.database_url) as database:
+    async with played_smsc() as smsc, Database(found.database_url) as database:
         route = smsc.settings | {"window": WINDOW, "rate": UNLIMITED}
         given = _given(state_dir, found, route, workers)
         settings = load_settings(**given)
@@ -142,7 +142,8 @@ def _given(state_dir: Path, found: Services, route: dict[str, Any], workers: int
 
 
 @asynccontextmanager
-async def _smsc() -> AsyncIterator[Played]:
+async def played_smsc() -> AsyncIterator[Played]:
+    """Run the SMSC simulator in a process of its own, for as long as the body lasts."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "channels.simulate", "smpp"),

@@ -24,9 +24,11 @@ from gateway.clock import SYSTEM
 from gateway.demo.providers import Providers, providers
 from gateway.demo.recording import load, playing
 from gateway.demo.townsfolk import Townsfolk
-from gateway.desk.compose import Changes
+from gateway.desk.compose import Changes, Words
 from gateway.desk.office import open_office
+from gateway.desk.rota import Span, add_duties
 from gateway.desk.service import Desk
+from gateway.desk.steps import step
 from gateway.dispatch.queues import Doorbells
 from gateway.ops.gateway import environment, processes, running
 from gateway.ops.supervisor import Supervisor
@@ -56,9 +58,38 @@ PEOPLE = (
 PORT = 8080
 """Where the console listens, unless told otherwise."""
 VALID = timedelta(hours=6)
+ROSTERED = 14
+"""Days that the roster is filled for."""
 RECORDED = "config/demo/feed"
 WAITING = "config/demo/rainstorm_orange.xml"
 TOWNSHIP = "990101001000"
+FIRST_WORDS = (
+    Words(
+        language="zh-CN",
+        headline="虚构县气象台发布暴雨黄色预警",
+        description="预计未来6小时，青禾镇降雨量将达50毫米以上，并伴有雷电和短时大风，山洪、滑坡和低洼地带积水的风险较高。",
+    ),
+    Words(
+        language="en",
+        headline="Yellow rainstorm warning for Qinghe",
+        description="More than 50 mm of rain expected within 6 hours in Qinghe, with lightning and gusts. "
+        "Risk of flash floods, landslides and flooding of low ground.",
+    ),
+)
+NEXT_WORDS = (
+    Words(
+        language="zh-CN",
+        headline="虚构县气象台更新暴雨橙色预警",
+        description="预计未来3小时，全县降雨量将达50毫米以上，并伴有雷电和短时大风，山洪、滑坡和低洼地带积水的风险高。",
+    ),
+    Words(
+        language="en",
+        headline="Orange rainstorm warning for Xugou County",
+        description="More than 50 mm of rain expected within 3 hours in the whole county, with lightning and "
+        "gusts. High risk of flash floods, landslides and flooding of low ground.",
+    ),
+)
+"""What the warning in force says, and what its Update says that waits."""
 
 
 def address(port: int) -> str:
@@ -114,6 +145,7 @@ class Stay:
             await stack.enter_async_context(running(supervisor.run(), stop=supervisor.stop))
             await stack.enter_async_context(running(Townsfolk(live.played["sms"]).run()))
             await self._attended(settings)
+            await self._staff(desk)
             await self._work(desk)
             if users_file is not None:
                 self._write(users_file, users)
@@ -151,17 +183,28 @@ class Stay:
         finally:
             bells.close()
 
+    async def _staff(self, desk: Desk) -> None:
+        """Put somebody on duty for the days to come."""
+        now = SYSTEM.now()
+        today = now.astimezone(desk.office.settings.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        span = Span(today, today + timedelta(days=1))
+        author, _, leader, _, administrator, _ = (one.login for one in PEOPLE)
+        async with step(desk.database, administrator, now, desk.office.policy) as one:
+            for login, post in ((author, "main"), (leader, "leader")):
+                await add_duties(one, login, post, span, ROSTERED)
+
     async def _work(self, desk: Desk) -> None:
         """Leave one warning in force and one that waits for its approvers."""
         data = share(WAITING).read_bytes()
         author, first, second = (one.login for one in PEOPLE[:3])
-        sent = Changes(region=TOWNSHIP, level="yellow", expires=SYSTEM.now() + VALID)
+        end = SYSTEM.now() + VALID
+        sent = Changes(region=TOWNSHIP, level="yellow", expires=end, at_once=True, words=FIRST_WORDS)
         row = await desk.draft_from_cap(data, author, changes=sent)
         row = await desk.submit(row.id, author)
         await desk.approve(row.id, str(row.digest), first)
         await desk.release(row.id, second)
         waits = await desk.update(row.id, author)
-        await desk.edit(waits.id, author, Changes(region="990101", level="orange"))
+        await desk.edit(waits.id, author, Changes(region="990101", level="orange", words=NEXT_WORDS))
         await desk.submit(waits.id, author)
 
     def _write(self, path: Path, users: list[User]) -> None:
@@ -177,7 +220,7 @@ class Stay:
     async def _show(self, users: list[User]) -> None:
         """Show address and users; where a terminal is, with the codes of this moment."""
         self._console.print(
-            f"{NAME} is up, invented from end to end: {self._url}  (Ctrl-C ends it)",
+            f"{NAME}, invented from end to end, is up: {self._url}\nCtrl-C ends it.",
             highlight=False,
             soft_wrap=True,
         )

@@ -162,7 +162,7 @@ async def _group(step: Step, person: Person, number: int) -> GroupRow:
 
 
 async def _known(step: Step, groups: Collection[int]) -> Collection[int]:
-    known = {one.id for one in await store.groups(step.connection)} if groups else set()
+    known = {one.id for one in await store.group_names(step.connection)} if groups else set()
     if unknown := set(groups) - known:
         raise DeskRefused("no_group", f"there is no group {min(unknown)}", group=min(unknown))
     return groups

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.desk.checks import speaks_of_the_real
 from gateway.desk.refused import DeskRefused
+from gateway.desk.scope import check_everywhere
 from gateway.desk.steps import step
 from gateway.store import drills as store
 
@@ -42,7 +43,7 @@ async def start(desk: Desk, title: str, person: str) -> int:
     """Start a drill and return its number; asked again with the same title it returns the one that runs."""
     said = _title(title)
     async with step(desk.database, person, desk.clock.now(), desk.office.policy) as one:
-        await one.may("operate")
+        check_everywhere(await one.may("operate"))
         number = await store.start(one.connection, said, person, one.now)
         if number is None:
             return await _same(one.connection, said)
@@ -62,7 +63,7 @@ async def _same(connection: AsyncConnection, title: str) -> int:
 async def end(desk: Desk, number: int, person: str) -> None:
     """End a drill; one that is over stays as it is. Its warnings stand until they are cancelled or expire."""
     async with step(desk.database, person, desk.clock.now(), desk.office.policy) as one:
-        await one.may("operate")
+        check_everywhere(await one.may("operate"))
         drill = await store.one(one.connection, number)
         if drill is None:
             raise DeskRefused("no_drill", f"there is no drill {number}", why="number", drill=number)

@@ -15,6 +15,7 @@ from channels.base import HOLE
 from channels.smpp import text as sms
 from gateway.alerts.language import tag_of
 from gateway.alerts.lint import lint
+from gateway.alerts.title import other_colours
 from gateway.audience import codes
 from gateway.audience.area import AreaRefused
 from gateway.audience.locate import SHARES, locate
@@ -106,7 +107,10 @@ def preview(office: Office, draft: Draft, now: datetime) -> Preview:
         channels,
         _fields(stamped),
         [*_refusals(stamped, draft.mode, now), *refused],
-        [one for one in lint(stamped, now=now, hazards=office.hazards) if one.code not in SETTLED],
+        [
+            *(one for one in lint(stamped, now=now, hazards=office.hazards) if one.code not in SETTLED),
+            *other_colours(stamped, draft.level),
+        ],
     )
 
 

@@ -63,6 +63,17 @@ async def check(connection: AsyncConnection, person: Person, row: AlertRow) -> N
     )
 
 
+def check_everywhere(person: Person) -> None:
+    """Refuse what holds for the whole desk to somebody whose roles hold in one region."""
+    if person.region is not None:
+        raise DeskRefused(
+            "everywhere",
+            f"{person.login} acts in one region only, and this holds for the whole desk: ask somebody whose "
+            f"rights hold everywhere",
+            person=person.login,
+        )
+
+
 async def check_authorised(
     connection: AsyncConnection, policy: Policy, person: Person, row: AlertRow, now: datetime
 ) -> None:

@@ -17,6 +17,8 @@ from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import SYSTEM, Step, step
 from gateway.store import audit, emergencies, summons
 from gateway.store import desk as store
+from gateway.store.database import AWAY
+from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -176,13 +178,18 @@ class Desk:
             one.record("reject", row.id, digest=digest, reason=reason)
             return row
 
-    async def release(self, alert_id: int, person: str) -> Released:
-        """Send an approved alert; a second call returns the release that the first one made."""
+    async def release(self, alert_id: int, person: str, digest: str | None = None) -> Released:
+        """Send an approved alert; a second call returns the release that the first one made.
+
+        ``digest`` is what the person looked at: anything else is refused, approved or not.
+        """
         async with self._step(person) as one:
             row = await one.hold(alert_id)
             await one.may("release", row)
             if done := await store.release_of(one.connection, row.id):
                 return Released(done.id, done.reference, {})
+            if digest not in (None, row.digest):
+                raise signing.stale(row)
             return await leaving.leave(one, self.office, row)
 
     async def release_alone(self, alert_id: int, digest: str, person: str, reason: str) -> Released:
@@ -264,9 +271,15 @@ class Desk:
         return {number: login for number, login in asked.items() if login is not None}
 
     async def _call_next(self, alert_id: int) -> str | None:
-        async with self._step(SYSTEM) as one:
-            row = await one.hold(alert_id)
-            return await calling.call_next(one, row) if row.digest is not None else None
+        try:
+            async with self._step(SYSTEM) as one:
+                row = await one.hold(alert_id)
+                return await calling.call_next(one, row) if row.digest is not None else None
+        except (*DATABASE_FAULTS, *AWAY):
+            raise
+        except Exception:  # the other alerts must not wait for it
+            log.exception("nobody can be asked to sign", alert=alert_id, alarm=True)
+            return None
 
     async def remind_cosigners(self) -> list[int]:
         """Raise an alarm for each emergency release that nobody signed in time; safe at any time."""

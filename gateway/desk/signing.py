@@ -79,9 +79,7 @@ async def may_sign(step: Step, row: AlertRow, digest: str) -> None:
             state=row.state,
         )
     if row.digest != digest:
-        raise DeskRefused(
-            "stale", f"alert {row.id} is not what you saw any more: look at it again", alert=row.id
-        )
+        raise stale(row)
     if row.state in {"submitted", "approved"} and row.expires <= step.now:
         raise DeskRefused(
             "expired",
@@ -89,6 +87,13 @@ async def may_sign(step: Step, row: AlertRow, digest: str) -> None:
             alert=row.id,
             ended=row.expires,
         )
+
+
+def stale(row: AlertRow) -> DeskRefused:
+    """Return the refusal of a step on something else than what the person saw."""
+    return DeskRefused(
+        "stale", f"alert {row.id} is not what you saw any more: look at it again", alert=row.id
+    )
 
 
 async def _check_not_over(step: Step, row: AlertRow) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway import audience
 from gateway.alerts.lint import lint
+from gateway.alerts.title import other_colours
 from gateway.audience.area import AreaRefused, from_alert, text_of
 from gateway.desk import calling, chain, compose, kinds, notes
 from gateway.desk.chain import Reach
@@ -52,7 +53,10 @@ async def submit(
     alert = compose.stamped(alert_of(row), chain.references(before), step.now, office.settings.zone)
     check_ready(alert, row.mode, step.now)
     kinds.known(office, row.hazard, row.level)
-    remarks = _remarks(office, alert, step)
+    remarks = [
+        *_remarks(office, alert, step),
+        *(quoted(LINT, one) for one in other_colours(alert, row.level)),
+    ]
     reach = await _reach(step, office, row, before, chosen)
     approvers = _approvers(office, row, reach.targets.count, by_rule)
     draft = Draft(

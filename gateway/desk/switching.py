@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.desk.refused import DeskRefused
+from gateway.desk.scope import check_everywhere
 from gateway.store import switches as store
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ async def switch(step: Step, kind: Kind, name: str, *, off: bool, reason: str) -
         off: Whether it is turned off.
         reason: Why, in one line; demanded both ways.
     """
-    await step.may("operate")
+    check_everywhere(await step.may("operate"))
     said = reason.strip()
     if not said or len(said) > LONGEST_REASON or not said.isprintable():
         raise DeskRefused("reason", f"say why, in one line of at most {LONGEST_REASON} characters")

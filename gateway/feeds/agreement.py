@@ -9,7 +9,7 @@ from gateway.alerts.model import Alert, MsgType
 from gateway.desk.signing import ByRule
 from gateway.feeds.place import overlap
 from gateway.feeds.rules import beyond, speaks_for
-from gateway.store import incoming
+from gateway.store import incoming, switches
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,19 +30,22 @@ class Agreement:
     async def grounds(self, connection: AsyncConnection, row: IncomingRow) -> tuple[ByRule | None, str]:
         """Return why a rule lets the message go without approval, or nothing and why not.
 
-        The rule is that of this moment, which need not be the one that the message was judged by.
+        The rule is that of this moment, which need not be the one that the message was judged by; and what
+        was read of a source before people turned it off speaks for no release any more.
         """
         rule, since = self._origins.rule(row.source), self._at_desk.now - timedelta(hours=1)
-        if why := self._out_of_bounds(row, rule):
+        off = await switches.off_sources(connection)
+        if why := "its source is turned off" if row.source in off else self._out_of_bounds(row, rule):
             return None, f"{why}: a person approves"
         lately = await incoming.released_since(connection, row.source, since)
         if lately >= rule.most_per_hour:
             return None, f"{lately} were sent by rule within the hour, which is the limit: a person approves"
         if rule.release_alone:
             return _by_rule(row, "its source is named to send alone")
-        if named := sorted({*row.agreeing} & {*rule.agrees_with}):
+        agreeing = {*rule.agrees_with} - off
+        if named := sorted({*row.agreeing} & agreeing):
             return _by_rule(row, f"{', '.join(named)} found the same event")
-        second = await self._second(connection, row, rule)
+        second = await self._second(connection, row, rule, agreeing)
         if second is None:
             return None, "no second source says the same yet: a person approves"
         return _by_rule(row, f"{second.source} says the same (message {second.id})")
@@ -90,10 +93,10 @@ class Agreement:
         return beyond(rule, alert, row.regions, self._at_desk.office.hazards)
 
     async def _second(
-        self, connection: AsyncConnection, row: IncomingRow, rule: RuleSettings
+        self, connection: AsyncConnection, row: IncomingRow, rule: RuleSettings, agreeing: set[str]
     ) -> IncomingRow | None:
         span = timedelta(minutes=rule.agree_minutes)
-        official = [name for name in rule.agrees_with if self._origins.official(name)]
+        official = [name for name in agreeing if self._origins.official(name)]
         found = await incoming.seen_by(connection, official, row.hazard, row.sent - span, row.sent + span)
         return next((one for one in found if self.agree(row, one)), None)
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from gateway.alerts.model import Alert, MsgType
 from gateway.desk.compose import NOTHING
+from gateway.desk.emergency import DUE, OVERDUE
 from gateway.desk.incoming import from_source
 from gateway.desk.merging import merge
 from gateway.desk.refused import DeskRefused
+from gateway.desk.scope import check_everywhere
 from gateway.desk.steps import step
 from gateway.feeds.acting import prepare, was_sent
 from gateway.feeds.origins import Origins
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from gateway.store.desk import AlertRow
     from gateway.store.incoming import IncomingRow
 
+OWED = (DUE, OVERDUE)
+"""Codes of alarms that stand until another approver has signed."""
 OPEN = ("inbox", "held", "quarantined", "stored")
 """States in which a person may still decide about a message."""
 
@@ -113,7 +117,7 @@ class ByHand:
         if not reason.strip():
             raise DeskRefused("reason", "say why the message is laid aside (--reason)", why="dismiss")
         async with self._step(person) as one:
-            await one.may("draft")
+            check_everywhere(await one.may("draft"))
             row = await self._open(one.connection, number)
             await self._decide(one, row, "dismissed", f"{person}: {reason}", None)
 
@@ -125,9 +129,14 @@ class ByHand:
     async def see(self, alarm_id: int, person: str) -> None:
         """Close an alarm that the person has looked at."""
         async with self._step(person) as one:
-            await one.may("draft")
-            if not await alarms.dismiss(one.connection, alarm_id, one.now):
-                raise DeskRefused("no_alarm", f"there is no open alarm {alarm_id}", alarm=alarm_id)
+            check_everywhere(await one.may("draft"))
+            # A signature that is owed is not looked away: only signing ends its alarm.
+            if not await alarms.dismiss(one.connection, alarm_id, one.now, but=OWED):
+                raise DeskRefused(
+                    "no_alarm",
+                    f"there is no open alarm {alarm_id} that can be closed by hand",
+                    alarm=alarm_id,
+                )
             one.record("see_alarm", f"alarm {alarm_id}")
 
     def _step(self, person: str) -> AbstractAsyncContextManager[Step]:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from gateway.store.incoming_tables import alarms
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,9 +52,11 @@ async def clear(connection: AsyncConnection, subject: str, code: str, at: dateti
     return bool(done.rowcount)
 
 
-async def dismiss(connection: AsyncConnection, alarm_id: int, at: datetime) -> bool:
-    """Close the alarm that somebody has looked at; return whether it was open."""
-    one = (alarms.c.id == alarm_id) & alarms.c.cleared_at.is_(None)
+async def dismiss(
+    connection: AsyncConnection, alarm_id: int, at: datetime, but: Collection[str] = ()
+) -> bool:
+    """Close the alarm that somebody has looked at; return whether it was open, and of none of these codes."""
+    one = (alarms.c.id == alarm_id) & alarms.c.cleared_at.is_(None) & alarms.c.code.not_in(but)
     return bool((await connection.execute(update(alarms).where(one).values(cleared_at=at))).rowcount)
 
 

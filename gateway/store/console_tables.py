@@ -85,7 +85,7 @@ posts_done = Table(
     "posts_done",
     metadata,
     Column("once", Text, primary_key=True, comment="the form's own number"),
-    Column("login", Text, nullable=False),
+    Column("login", Text, primary_key=True, comment="who sent it: another person's number is another one"),
     Column("location", Text, comment="where the first click led; null while it is under way"),
     at("at", nullable=False),
     comment="Forms that were sent, so that a second click does nothing twice",

@@ -25,9 +25,9 @@ async def begin(connection: AsyncConnection, once: str, login: str, at: datetime
     return (await connection.execute(row.returning(posts_done.c.once))).first() is not None
 
 
-async def finish(connection: AsyncConnection, once: str, location: str | None) -> None:
-    """Note where a form led; None lets it be sent again."""
-    one = posts_done.c.once == once
+async def finish(connection: AsyncConnection, once: str, login: str, location: str | None) -> None:
+    """Note where a person's form led; None lets it be sent again."""
+    one = (posts_done.c.once == once) & (posts_done.c.login == login)
     if location is None:
         await connection.execute(delete(posts_done).where(one))
     else:

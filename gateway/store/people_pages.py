@@ -31,29 +31,27 @@ _CHILDREN = text(
                 WHEN 'township' THEN 9 ELSE 12 END) AS prefix
         ) AS p
         WHERE r.code = ANY(CAST(:codes AS text[])) OR r.parent = CAST(:parent AS text)
-    ), around AS (
-        SELECT min(low) AS low, max(high) AS high FROM kids
     ), own AS MATERIALIZED (
         SELECT c.region, count(*) AS people, count(*) FILTER (WHERE c.role = 'responsible') AS responsible
-        FROM contacts AS c, around WHERE c.active AND c.region BETWEEN around.low AND around.high GROUP BY 1
-    ), reached AS MATERIALIZED (
+        FROM contacts AS c WHERE c.active AND c.region BETWEEN :low AND :high GROUP BY 1
+    ), without AS MATERIALIZED (
         SELECT c.region, count(*) AS people
-        FROM contacts AS c, around WHERE c.active AND c.region BETWEEN around.low AND around.high
-          AND EXISTS (SELECT FROM addresses AS a WHERE a.contact_id = c.id) GROUP BY 1
+        FROM contacts AS c WHERE c.active AND c.region BETWEEN :low AND :high
+          AND NOT EXISTS (SELECT FROM addresses AS a WHERE a.contact_id = c.id) GROUP BY 1
     ), counted AS MATERIALIZED (
         SELECT r.code, r.level = 'village' AS village, coalesce(own.people, 0) AS people,
             coalesce(own.responsible, 0) AS responsible,
-            coalesce(own.people, 0) - coalesce(reached.people, 0) AS unreachable
-        FROM around JOIN regions AS r ON r.code BETWEEN around.low AND around.high
-        LEFT JOIN own ON own.region = r.code LEFT JOIN reached ON reached.region = r.code
+            coalesce(without.people, 0) AS unreachable
+        FROM regions AS r
+        LEFT JOIN own ON own.region = r.code LEFT JOIN without ON without.region = r.code
+        WHERE r.code BETWEEN :low AND :high
     )
     SELECT k.code, k.name, k.level, k.population,
         CAST(coalesce(sum(n.people), 0) AS bigint) AS people,
         CAST(coalesce(sum(n.unreachable), 0) AS bigint) AS unreachable,
         CAST(coalesce(sum(n.responsible), 0) AS bigint) AS responsible,
         count(*) FILTER (WHERE n.village) AS villages,
-        count(*) FILTER (WHERE n.village AND n.responsible = 0) AS gaps,
-        EXISTS (SELECT FROM regions AS below WHERE below.parent = k.code) AS has_parts
+        count(*) FILTER (WHERE n.village AND n.responsible = 0) AS gaps
     FROM kids AS k LEFT JOIN counted AS n ON n.code BETWEEN k.low AND k.high
     GROUP BY k.code, k.name, k.level, k.population ORDER BY k.code
     """
@@ -152,7 +150,6 @@ class Place(NamedTuple):
     villages: int
     gaps: int
     """Villages without a responsible person of their own."""
-    has_parts: bool
 
 
 class RegionRow(NamedTuple):
@@ -234,9 +231,12 @@ async def found(
     """Return how many contacts there are, and a page of them by region and name."""
     conditions = _conditions(wanted)
     order = (contacts.c.region, contacts.c.name, contacts.c.id)
-    # One look counts all and picks the page: a name is searched in every row.
+    counted = select(func.count()).select_from(contacts).where(*conditions)
+    # The index on region and name gives a page at once. A name is searched in every row, and then one look
+    # counts all and picks the page.
+    total = func.count().over() if wanted.words else counted.scalar_subquery()
     page = (
-        select(contacts.c.id, func.count().over().label("total"))
+        select(contacts.c.id, total.label("total"))
         .where(*conditions)
         .order_by(*order)
         .offset(skip)
@@ -247,8 +247,7 @@ async def found(
     rows = (await connection.execute(query)).all()
     if rows or not skip:
         return (rows[0].total if rows else 0), [ContactRow(*row[:-1]) for row in rows]
-    counted = await connection.execute(select(func.count()).select_from(contacts).where(*conditions))
-    return counted.scalar_one(), []
+    return (await connection.execute(counted)).scalar_one(), []
 
 
 async def outsiders(connection: AsyncConnection, group: int, wanted: Wanted, most: int) -> list[ContactRow]:
@@ -341,8 +340,14 @@ async def drop_addresses(connection: AsyncConnection, number: int, ids: Collecti
     return sorted((await connection.execute(query)).scalars())
 
 
-async def groups(connection: AsyncConnection, within: str = "") -> list[GroupRow]:
-    """Return every group by name."""
+async def group_names(connection: AsyncConnection) -> Sequence[Row[int, str]]:
+    """Return number and name of every group, by name: its members are not counted."""
+    query = select(contact_groups.c.id, contact_groups.c.name).order_by(contact_groups.c.name)
+    return (await connection.execute(query)).all()
+
+
+async def groups(connection: AsyncConnection, within: str, number: int | None = None) -> list[GroupRow]:
+    """Return every group by name, or one only."""
     inside = func.starts_with(contacts.c.region, within)
     query = (
         select(
@@ -356,12 +361,14 @@ async def groups(connection: AsyncConnection, within: str = "") -> list[GroupRow
         .group_by(contact_groups.c.id)
         .order_by(contact_groups.c.name)
     )
+    if number is not None:
+        query = query.where(contact_groups.c.id == number)
     return [GroupRow(*row) for row in await connection.execute(query)]
 
 
 async def group(connection: AsyncConnection, number: int, within: str = "") -> GroupRow | None:
     """Return one group."""
-    return next((one for one in await groups(connection, within) if one.id == number), None)
+    return next(iter(await groups(connection, within, number)), None)
 
 
 async def add_group(connection: AsyncConnection, name: str) -> int | None:
@@ -399,17 +406,23 @@ async def reveals_since(connection: AsyncConnection, login: str, since: datetime
     return (await connection.execute(query)).scalar_one()
 
 
-async def places(connection: AsyncConnection, code: str) -> tuple[Place, list[Place]]:
-    """Return a region that there is, and its parts."""
-    rows = await connection.execute(_CHILDREN, {"parent": code, "codes": [code]})
+async def places(connection: AsyncConnection, code: str, prefix: str) -> tuple[Place, list[Place]]:
+    """Return a region that there is, and its parts; ``prefix`` begins the codes of all within it."""
+    values = {"parent": code, "codes": [code], "low": prefix.ljust(12, "0"), "high": prefix.ljust(12, "9")}
+    rows = await connection.execute(_CHILDREN, values)
     own, *parts = sorted((Place(*row) for row in rows), key=lambda one: (one.code != code, one.code))
     return own, parts
 
 
-async def topmost(connection: AsyncConnection, scope: str | None) -> list[Place]:
-    """Return the region of who asks, or those that lie in no other."""
-    tops = list((await connection.execute(_TOPS, {"scope": scope})).scalars())
-    return [Place(*row) for row in await connection.execute(_CHILDREN, {"parent": None, "codes": tops})]
+async def topmost(connection: AsyncConnection, scope: str | None) -> list[str]:
+    """Return the code of the region of who asks, or of those that lie in no other."""
+    return list((await connection.execute(_TOPS, {"scope": scope})).scalars())
+
+
+async def several(connection: AsyncConnection, chosen: Collection[str]) -> list[Place]:
+    """Return these regions."""
+    values = {"parent": None, "codes": list(chosen), "low": "0" * 12, "high": "9" * 12}
+    return [Place(*row) for row in await connection.execute(_CHILDREN, values)]
 
 
 async def gaps(connection: AsyncConnection, prefix: str, most: int) -> list[Row[Any]]:

@@ -62,3 +62,8 @@ async def switches(connection: AsyncConnection, kind: Kind) -> dict[str, SwitchR
 async def off_routes(connection: AsyncConnection) -> dict[str, SwitchRow]:
     """Return name -> the switch of every route that sends nothing at this moment."""
     return {name: row for name, row in (await switches(connection, "route")).items() if row.off}
+
+
+async def off_sources(connection: AsyncConnection) -> set[str]:
+    """Return the names of the sources that people turned off."""
+    return {name for name, row in (await switches(connection, "source")).items() if row.off}

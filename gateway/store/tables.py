@@ -86,7 +86,7 @@ contacts = Table(
     one_of("role", "responsible", "informant", "liaison", "resident", "group", "device"),
     comment="Persons, posts, chat groups and devices that can be reached",
 )
-Index("ix_contacts_region", contacts.c.region)
+Index("ix_contacts_region", contacts.c.region, contacts.c.name, contacts.c.id)
 
 contact_groups = Table(
     "contact_groups",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestServer
@@ -84,6 +86,12 @@ async def widen(database: Database) -> None:
         await connection.execute("ANALYZE counters")
 
 
+def resident_mb() -> float:
+    """What this process, the web server's, holds in memory."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 async def test_a_hundred_viewers(database_url, redis_url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     clock = HandClock(START)
@@ -104,12 +112,17 @@ async def test_a_hundred_viewers(database_url, redis_url, tmp_path, monkeypatch)
             url = str(server.make_url("/desk/live"))
             numbers = (str(VIEWERS), str(WARM_UP + SECONDS + 2))
             command = (sys.executable, "-c", VIEWER, url, token, database_url, *numbers)
+            before = resident_mb()
             process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
             await asyncio.sleep(WARM_UP)
             spent, begun = time.process_time(), time.perf_counter()
             await asyncio.sleep(SECONDS)
             share = (time.process_time() - spent) / (time.perf_counter() - begun)
+            memory = resident_mb() - before
             heard = json.loads((await process.communicate())[0])
-    print(f"\n{VIEWERS} viewers, {WARNINGS} releases: {share:.1%} of a core; events heard: {heard}")  # noqa: T201 - the figure is what it is for
+    print(  # noqa: T201 - the figure is what it is for
+        f"\n{VIEWERS} viewers, {WARNINGS} releases: {share:.1%} of a core, {memory:.0f} MB more; "
+        f"events heard: {heard}"
+    )
     assert heard["board"] >= VIEWERS * (SECONDS // 2)
     assert share < PROMISED

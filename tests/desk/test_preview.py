@@ -126,3 +126,22 @@ def _content(draft: Draft, text):
     return Content(
         "r", text.language, "", text.text, draft.level, "e", "s", START, START + timedelta(hours=6)
     )
+
+
+class TestAHeadlineOfAnotherColour:
+    @pytest.mark.parametrize(
+        ("headline", "told"),
+        [
+            ("虚构县气象台发布暴雨黄色预警", True),
+            ("Yellow rainstorm warning", True),
+            ("虚构县气象台将暴雨黄色预警升级为橙色预警", False),
+            ("虚构县气象台发布暴雨橙色[II级/严重]预警", False),
+            ("虚构县红色文化园暴雨预警", False),
+        ],
+    )
+    async def test_is_told_to_author_and_approver(self, desk, office, headline, told):
+        row = await desk.draft(fields(level="orange", headline=headline), "author")
+        seen = preview(office, draft_of(office, row), desk.clock.now())
+        assert ("title_disagrees" in [one.code for one in seen.findings]) is told
+        frozen = await desk.submit(row.id, "author")
+        assert ("lint_title_disagrees" in [one["code"] for one in frozen.plan["findings"]]) is told

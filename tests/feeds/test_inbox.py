@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from gateway.desk.compose import NOTHING, Changes
+from gateway.desk.emergency import DUE
 from gateway.desk.refused import DeskRefused
 from gateway.feeds.by_hand import ByHand
 from gateway.settings import load_settings
+from gateway.store import alarms
 from tests.desk.conftest import NORTH
 from tests.feeds.conftest import message
 
@@ -67,6 +69,16 @@ class TestDismiss:
         (waiting,) = await county.take(county.intake(weather={}), message())
         with pytest.raises(DeskRefused, match="say why"):
             await inbox.dismiss(waiting.incoming_id, "author", " ")
+
+    async def test_an_alarm_of_a_signature_that_is_owed_is_not_closed_by_hand(self, county, inbox):
+        async with county.database.begin() as connection:
+            await alarms.sound(
+                connection, "alert 1", DUE, "an invented alert was sent alone", county.clock.now()
+            )
+        (alarm,) = await inbox.alarms()
+        with pytest.raises(DeskRefused, match="closed by hand"):
+            await inbox.see(alarm.id, "author")
+        assert len(await inbox.alarms()) == 1
 
     async def test_an_alarm_is_closed_once(self, county, inbox):
         await county.take(county.intake(weather={}), message(), message(headline="另一个标题"))

@@ -20,6 +20,7 @@ from gateway.feeds.switched import Switched
 from gateway.settings import load_settings
 from gateway.store import alarms
 from gateway.store.desk import Person
+from tests.feeds.conftest import OTHER, RELEASE, message
 from tests.feeds.servers import Feeds, Streams, cap, serve, until
 
 POLLED = {"kind": "cap", "allow_http": True, "allow_private": True, "interval_seconds": 1}
@@ -123,6 +124,31 @@ class TestTheWatch:
         assert told["at"] - operated.clock.now() < timedelta(seconds=1)
         await turn(operated, "weather", off=False)
         assert (await overview(operated.database, settings, operated.clock)).sources[0].off is None
+
+
+ALONE = RELEASE | {"release_alone": False, "agrees_with": ["water"]}
+
+
+class TestARule:
+    """What was read before the source was turned off is finished later, e.g. by the reconciler."""
+
+    async def test_sends_nothing_of_a_source_that_is_off(self, operated):
+        intake = operated.intake(weather=dict(RELEASE))
+        await turn(operated, "weather", off=True)
+        (taken,) = await operated.take(intake, message())
+        assert (taken.state, taken.reason) == (
+            "submitted", "its source is turned off: a person approves",
+        )  # fmt: skip
+        assert await operated.sent() == []
+
+    @pytest.mark.parametrize("first", ["weather", "water"])
+    async def test_takes_no_word_of_a_source_that_is_off_for_a_second(self, operated, first):
+        intake = operated.intake(weather=ALONE, water={})
+        await turn(operated, "water", off=True)
+        both = {"weather": message(), "water": message("w", sender=OTHER)}
+        for source in (first, *({*both} - {first})):
+            await operated.take(intake, both[source], source=source)
+        assert await operated.sent() == []
 
 
 class TestTheSwitch:

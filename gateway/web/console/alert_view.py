@@ -240,7 +240,9 @@ def _may(visit: Visit, sheet: Sheet, signers: list[Signer], need: int | None) ->
     signed = any(one.given.person == visit.login and one.given.decision == "approve" for one in signers)
     have = sum(one.counts for one in signers)
     other = visit.may("approve") and not mine
-    approve = other and state == "submitted" and not signed
+    # Signatures of an approved alert may count no longer: then another one is needed before it is sent.
+    missing = state == "submitted" or (state == "approved" and need is not None and have < need)
+    approve = other and missing and not signed
     right = visit.may("cancel") if row.msg_type == "Cancel" else visit.may("draft")
     alone = other and visit.may("release") and emergency.offered(visit.console.office.policy, row)
     last = need is not None and have + 1 >= need

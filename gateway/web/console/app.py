@@ -48,6 +48,7 @@ from gateway.web.console import (
     unreached,
     welcome,
 )
+from gateway.web.console.filters import N_
 from gateway.web.console.parts import CONSOLE, Console
 from gateway.web.console.running import RUNNING, Running
 from gateway.web.console.session_cookie import recognise
@@ -98,6 +99,12 @@ PAGES = (
 _LIMITED_TO = ("/me", "/sign-out")
 """What somebody sees who has no second factor yet."""
 
+_AWAY = {
+    "GET": N_("The database cannot be reached just now. Try again."),
+    "POST": N_("The database cannot be reached just now. Look whether it was done before you repeat it."),
+}
+"""A line that breaks while a step is kept leaves open whether it was."""
+
 
 def make_console(console: Console) -> web.Application:
     """Return the application that is mounted at :data:`gateway.web.console.visit.BASE`."""
@@ -135,9 +142,7 @@ def _served(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
             return visit.refused(refusals.words(visit, error), refusals.status(error))
         except DATABASE_FAULTS as error:
             log.warning("console waits for the database", error=type(error).__name__)
-            return visit.refused(
-                visit.say("The database cannot be reached just now. Nothing was done; try again."), 503
-            )
+            return visit.refused(visit.say(_AWAY[route.method]), 503)
         finally:
             visit.close()
 
@@ -146,6 +151,8 @@ def _served(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
 async def _answer(route: Route, visit: Visit) -> web.StreamResponse:
     settings = visit.console.settings
+    if any("\0" in value for value in visit.request.query.values()):  # no text of the database holds it
+        raise web.HTTPBadRequest
     if visit.exposed and not settings.console.plain_http and not _is_asset(route):
         return visit.refused(
             visit.say("This line can be listened to: open the console by its https address."), 403

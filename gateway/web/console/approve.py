@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from gateway.desk import signing
 from gateway.desk.refused import DeskRefused
 from gateway.web.console import alert, alert_view, refusals
 from gateway.web.console.proof import proved
@@ -42,7 +43,7 @@ async def _approve(visit: Visit) -> web.StreamResponse:
     if signed.released is not None:
         return visit.go(f"/releases/{signed.released.id}")
     if await visit.text("then") == "send" and signed.alert.state == "approved":
-        done = await desk.release(visit.number(), visit.login)
+        done = await desk.release(visit.number(), visit.login, digest)
         return visit.go(f"/releases/{done.id}")
     return visit.go(f"/alerts/{visit.number()}")
 
@@ -54,10 +55,10 @@ async def release(visit: Visit) -> web.StreamResponse:
 
 
 async def _release(visit: Visit) -> web.StreamResponse:
-    sheet = await visit.console.desk.show(visit.number())
-    if sheet.release is None:
-        await confirm(visit, await visit.text("digest"))
-    done = await visit.console.desk.release(visit.number(), visit.login)
+    desk, digest = visit.console.desk, await visit.text("digest")
+    if (await desk.show(visit.number())).release is None:
+        await confirm(visit, digest)
+    done = await desk.release(visit.number(), visit.login, digest)
     return visit.go(f"/releases/{done.id}")
 
 
@@ -135,10 +136,7 @@ async def confirm(visit: Visit, digest: str) -> None:
     """
     sheet = await visit.console.desk.show(visit.number())
     if sheet.alert.digest is not None and sheet.alert.digest != digest:  # before a code is used up for it
-        number = sheet.alert.id
-        raise DeskRefused(
-            "stale", f"alert {number} is not what you saw any more: look at it again", alert=number
-        )
+        raise signing.stale(sheet.alert)
     asked = alert_view.asked(visit, sheet)
     if asked.typed:
         await _check_typed(visit, asked)

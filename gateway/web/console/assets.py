@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
 from functools import cache
@@ -23,6 +24,8 @@ routes = Routes()
 FOLDERS = ("console/assets", "vendor")
 """Below ``templates/web``; nothing else is served."""
 KEPT = "public, max-age=31536000, immutable"
+PACKED = (".css", ".js")
+"""What is sent packed to browsers that take gzip; fonts and images are packed already."""
 _TYPES = {".woff2": "font/woff2", ".geojson": "application/geo+json", ".js": "text/javascript"}
 
 
@@ -37,6 +40,13 @@ def _files() -> dict[str, Path]:
 @cache
 def _hash(name: str) -> str:
     return hashlib.sha256(_files()[name].read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _packed(name: str) -> bytes:
+    path = _files()[name]
+    beside = path.with_name(f"{path.name}.gz")
+    return beside.read_bytes() if beside.is_file() else gzip.compress(path.read_bytes(), mtime=0)
 
 
 def address(name: str) -> str:
@@ -54,9 +64,16 @@ def address(name: str) -> str:
 @routes.get(r"/assets/{hash:[0-9a-f]{12}}/{name:[0-9A-Za-z_./-]+}", "anyone")
 async def give(visit: Visit) -> web.StreamResponse:
     """Answer with a file; its bytes never change under this address."""
-    found = _files().get(visit.request.match_info["name"])
+    name = visit.request.match_info["name"]
+    found = _files().get(name)
     if found is None:
         raise web.HTTPNotFound
     suffix = PurePosixPath(found.name).suffix
     kind = _TYPES.get(suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-    return web.FileResponse(found, headers={"Content-Type": kind, "Cache-Control": KEPT})
+    headers = {"Content-Type": kind, "Cache-Control": KEPT}
+    if suffix not in PACKED:
+        return web.FileResponse(found, headers=headers)
+    headers["Vary"] = "Accept-Encoding"
+    if "gzip" not in visit.request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=found.read_bytes(), headers=headers)
+    return web.Response(body=_packed(name), headers=headers | {"Content-Encoding": "gzip"})

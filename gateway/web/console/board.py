@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from channels.base import Proof
 from gateway.feeds import health
+from gateway.feeds.by_hand import OWED
 from gateway.store import alarms, duty, summons
 from gateway.store import board as store
 from gateway.store import desk as people
 from gateway.store.switches import off_routes, route
+from gateway.web.console import refusals
+from gateway.web.console.came_words import say_alarm
 from gateway.web.console.filters import LEVELS, MODES, N_, STATES
 from gateway.web.console.routing import Routes
 from gateway.web.console.words import templates
@@ -147,6 +150,7 @@ def context(console: Console, seen: Picture, language: str) -> dict[str, Any]:
         "names": seen.rest.names,
         "sources": seen.rest.sources,
         "alarm_words": ALARMS,
+        "owed": OWED,
     }
 
 
@@ -251,6 +255,9 @@ async def _waiting_context(visit: Visit) -> dict[str, Any]:
         "next_call": lambda row: next_call(visit.console.office.policy, row),
         "incoming_words": INCOMING,
         "alarm_words": ALARMS,
+        "owed": OWED,
+        "alarm": lambda row: refusals.alarm(visit, row),
+        "short": lambda row: say_alarm(row, visit.say),
     }
 
 

@@ -115,6 +115,38 @@ SENTENCES = (
     N_("a link leads to nothing (HTTP %(status)s)"),
     N_("the stream gave no sign of life for %(seconds)s"),
     N_("the index has more than %(count)s links; the rest is left out"),
+    N_("entries of %(source)s cannot be read: %(told)s; %(fix)s"),
+    N_("links of %(source)s cannot be fetched or read: %(told)s; %(fix)s"),
+    N_("links and entries of %(source)s cannot be fetched or read: %(told)s; %(fix)s"),
+    N_("messages of %(source)s are missing or cannot be read: %(told)s; %(fix)s"),
+    N_("the link is too long, or has spaces or control characters"),
+    N_("the link is no address"),
+    N_("the link leads to the index itself"),
+    N_("the link is relative and the address of the index is not known"),
+    N_("the link is not an http or https address"),
+    N_("the link has a user name"),
+    N_("the link leads to a private or local address"),
+    # Alarms of publishing and of earthquakes
+    N_("alert %(alert)s was released but cannot be published (%(error)s): see the log of tongda publish"),
+    N_(
+        "the signing certificate %(name)s ends on %(until)s: get a new one, give it to your partners, "
+        "and set publish.key_file and publish.certificate_file"
+    ),
+    N_(
+        "webhook %(name)s says that it is gone for good and is told nothing more: ask the partner, then: "
+        "tongda publish --resume %(again)s"
+    ),
+    N_("webhook %(name)s was not told of %(identifier)s: %(error)s; tell it by phone"),
+    N_("webhook %(name)s has not taken %(identifier)s in %(tries)s tries: %(error)s"),
+    N_(
+        "an earthquake of M %(magnitude)s at %(depth)s km depth, %(far)s km from %(place)s, is deeper "
+        "than the intensity model holds (%(deepest)s km): no warning was made; decide at the desk"
+    ),
+    N_(
+        "an earthquake of M %(magnitude)s at %(depth)s km depth, %(far)s km from %(place)s, is deeper "
+        "than the intensity model holds (%(deepest)s km): the warning that stands was left as it is; "
+        "decide at the desk"
+    ),
     # The ways out of troubles
     N_("correct the address in the settings"),
     N_("use an address with TLS, or set allow_http where the source has none"),
@@ -180,6 +212,15 @@ ALARMS = {
     "source_took_back": N_("Taken back by its source"),
     "alert_in_question": N_("One of our alerts is in question"),
     "not_published": N_("Not published"),
+    "approver_silent": N_("Not signed in time"),
+    "nobody_signs": N_("Nobody left to ask"),
+    "cosignature_due": N_("Signature owed afterwards"),
+    "cosignature_overdue": N_("Signature overdue"),
+    "certificate_ends": N_("Signing certificate ends"),
+    "failing": N_("A partner cannot be told"),
+    "given_up": N_("A partner was not told"),
+    "stopped": N_("A partner takes nothing more"),
+    "quake_deep": N_("Earthquake too deep for the model"),
 }
 """Code of an alarm -> what it is in short."""
 
@@ -222,7 +263,8 @@ def _known() -> frozenset[str]:
     """Return sentences without values that other rooms have in tables."""
     tables = (CAP_CODES, FEED_CODES)
     meanings = frozenset(one.meaning for table in tables for one in table.values())
-    return meanings | {*FIXES.values(), *REFUSALS.values()}
+    whole = {words for words in SENTENCES if "%(" not in words}
+    return meanings | whole | {*FIXES.values(), *REFUSALS.values()}
 
 
 def say_alarm(alarm: Alarm, say: Callable[[str], str]) -> str:

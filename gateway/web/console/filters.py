@@ -63,6 +63,14 @@ PROOFS = {
     "unknown": N_("Unknown"),
     "failed": N_("Failed"),
 }
+LANGUAGES = {
+    "zh-CN": N_("Chinese"),
+    "zh": N_("Chinese"),
+    "en": N_("English"),
+    "en-US": N_("English"),
+}
+_SHORT = 10
+"""Seconds below which tenths matter: T90 of a fast channel."""
 WORDS = {
     "level": LEVELS,
     "state": STATES,
@@ -72,6 +80,7 @@ WORDS = {
     "group": GROUPS,
     "channel": CHANNELS,
     "proof": PROOFS,
+    "language": LANGUAGES,
 }
 """Kind of word -> value in the database -> English words; what is not here is shown as it is."""
 
@@ -115,13 +124,15 @@ def percentage(part: float | None, of: float | None = None) -> str:
 
 
 def span(length: timedelta | float | None, language: str) -> str:
-    """Return a length of time in its largest two units."""
+    """Return a length of time in its largest two units; a short figure keeps its tenths."""
     if length is None:
         return "–"
+    chinese = language == "zh-CN"
+    if isinstance(length, float) and 0 < length < _SHORT:
+        return f"{round(length, 1):g}{'秒' if chinese else ' s'}"
     total = int(length if isinstance(length, int | float) else length.total_seconds())
     hours, rest = divmod(max(total, 0), 3600)
     minutes, seconds = divmod(rest, 60)
-    chinese = language == "zh-CN"
     if hours:
         return f"{hours}小时{minutes:02d}分" if chinese else f"{hours} h {minutes:02d} min"
     if minutes:

@@ -142,16 +142,20 @@ class Live:
         self._read_at: datetime | None = None
         self._away = False
         self._looks = 0
-        self._latest: dict[tuple[str, str], tuple[str, bytes]] = {}
+        self._latest: dict[str, tuple[str, bytes]] = {}
         self._rest: board.Rest | None = None
         self._measured = -1
 
     def join(self, listener: Listener) -> None:
-        """Begin to serve a page: at once with what was read last, which is a second old at most."""
-        for (key, language), (name, event) in self._latest.items():
-            if name in listener.wanted and language in ("", listener.language):
+        """Begin to serve a page: at once with what was read last, and with whole parts from the next look.
+
+        A part is not read while no page wants it, so the last one may be older than the page that comes.
+        """
+        for key, (name, event) in self._latest.items():
+            if name in listener.wanted:
                 listener.put(key, event)
         listener.put("beat", self._beat())
+        self._looks = 0
         self._listeners[listener] = None
         self._bound(listener.session)
         if self._closed:
@@ -220,7 +224,8 @@ class Live:
 
     async def _tell(self, pulse: Pulse) -> None:
         before, now = self._pulse, self._console.clock.now()
-        due = self._looks % REFRESH_LOOKS == 0
+        due, lead_due = self._looks % REFRESH_LOOKS == 0, self._looks % LEAD_LOOKS == 0
+        self._looks += 1  # before anything is waited for: a page that comes meanwhile sets it back
         changed = before is None or before.steps != pulse.steps or before.told() != pulse.told()
         if changed or due:
             self._rest = await board.rest(self._console, now)
@@ -228,9 +233,8 @@ class Live:
             self._tell_board(pulse, now)
         self._tell_small(before, pulse, now)
         if self._is_wanted("lead"):
-            await self._tell_lead(pulse, now_due=changed or self._looks % LEAD_LOOKS == 0)
+            await self._tell_lead(pulse, now_due=changed or lead_due)
         self._pulse, self._read_at = pulse, now
-        self._looks += 1
         if self._away:
             self._away = False
             self._send("back", now.isoformat())
@@ -240,7 +244,7 @@ class Live:
             return
         picture = board.Picture(now, pulse, self._rest)
         for language in self._languages("board"):
-            self._keep("board", "board", board.part(self._console, picture, language), language)
+            self._send("board", board.part(self._console, picture, language), language)
 
     def _tell_small(self, before: Pulse | None, pulse: Pulse, now: datetime) -> None:
         known = before.releases if before else {}
@@ -249,7 +253,7 @@ class Live:
                 told = json.dumps(release.as_event(now), ensure_ascii=False)
                 self._keep("release", f"release {number}", told)
         for gone in known.keys() - pulse.releases.keys():
-            self._latest.pop((f"release {gone}", ""), None)
+            self._latest.pop(f"release {gone}", None)
         if before is None or version(before) != version(pulse):
             self._keep("waiting", "waiting", version(pulse))
         if before is None or before.alarms != pulse.alarms:
@@ -265,7 +269,7 @@ class Live:
         sheet = await self._glance.look(pulse, self._rest.in_force)
         self._measured = self._glance.measured
         for language in self._languages("lead"):
-            self._keep("lead", "lead", lead.part(self._console, sheet, language), language)
+            self._send("lead", lead.part(self._console, sheet, language), language)
 
     # -- the beat -------------------------------------------------------------------------------------
 
@@ -310,14 +314,14 @@ class Live:
         asked = {listener.language for listener in self._listeners if name in listener.wanted}
         return [language for language in LANGUAGES if language in asked]
 
-    def _keep(self, name: str, key: str, data: str, language: str = "") -> None:
+    def _keep(self, name: str, key: str, data: str) -> None:
         """Send an event to everybody who wants it, and keep it for those who come."""
         event = packed(name, data)
-        self._latest[key, language] = (name, event)
-        self._send_bytes(name, key, event, language)
+        self._latest[key] = (name, event)
+        self._send_bytes(name, key, event)
 
-    def _send(self, name: str, data: str) -> None:
-        self._send_bytes(name, name, packed(name, data))
+    def _send(self, name: str, data: str, language: str = "") -> None:
+        self._send_bytes(name, name, packed(name, data), language)
 
     def _send_bytes(self, name: str, key: str, event: bytes, language: str = "") -> None:
         for listener in self._listeners:
@@ -356,10 +360,15 @@ async def live(visit: Visit) -> web.StreamResponse:
     headers = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
     hub = visit.request.config_dict[LIVE]
-    with suppress(ConnectionResetError, TimeoutError):
+    try:
         await response.prepare(visit.request)
         await response.write(f"retry: {RETRY_MS}\n\n".encode())
         await _serve(hub, listener, response)
+    except ConnectionResetError:
+        pass
+    except TimeoutError:  # who takes nothing does not take the end of the answer either
+        if visit.request.transport is not None:
+            visit.request.transport.abort()
     return response
 
 

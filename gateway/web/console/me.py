@@ -8,7 +8,7 @@ from gateway.accounts import factors, own, passwords, sessions
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import step
 from gateway.web.console import proof
-from gateway.web.console.account_words import words
+from gateway.web.console.account_words import WORDS, words
 from gateway.web.console.routing import Routes
 from gateway.web.console.session_cookie import drop
 from gateway.web.console.sign_in import home
@@ -108,6 +108,8 @@ async def confirm_factor(visit: Visit) -> web.StreamResponse:
     """Make the key that is offered the second factor."""
     assert visit.session is not None
     console, code = visit.console, await visit.text(proof.FIELD)
+    if _offered(visit, await own.account(console.database, visit.login)) is None:
+        return await _factor(visit, visit.say(WORDS["no_offer"]))
     try:
         await own.confirm_factor(console.database, console.office.policy, visit.session, code, visit.now)
     except DeskRefused as error:
@@ -153,11 +155,16 @@ async def _factor(visit: Visit, fault: str = "") -> web.Response:
 
 
 def _shown(visit: Visit, account: AccountRow) -> dict[str, str]:
-    key = account.next_totp_key
+    key = _offered(visit, account)
     if key is None:
         return {"picture": "", "spelled": ""}
     desk = visit.console.settings.desk.name
     return {"picture": factors.picture(key, account.login, desk), "spelled": factors.spelled(key)}
+
+
+def _offered(visit: Visit, account: AccountRow) -> str | None:
+    """Return the key that may be confirmed: whoever finds a session open does not finish what was begun."""
+    return account.next_totp_key if account.totp_key is None or proof.recent(visit) else None
 
 
 def _number(text: str) -> int:

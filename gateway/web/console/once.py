@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from gateway.store import once as store
+from gateway.store.faults import DATABASE_FAULTS
 
 if TYPE_CHECKING:
     from gateway.web.console.routing import Handler
@@ -36,14 +38,22 @@ async def run(visit: Visit, handler: Handler) -> web.StreamResponse:
         first = await store.begin(connection, given, login, visit.now)
     if not first:
         return await _follow(visit, handler, given)
-    done = None
     try:
         response = await handler(visit)
-        done = response.headers.get("Location") if response.status == web.HTTPSeeOther.status_code else None
-        return response
-    finally:
-        async with database.begin() as connection:
-            await store.finish(connection, given, done)
+    except DATABASE_FAULTS:
+        raise  # whether it was done is not known: the number stays taken
+    except BaseException:
+        await _finish(visit, given, None)
+        raise
+    led = response.headers.get("Location") if response.status == web.HTTPSeeOther.status_code else None
+    await _finish(visit, given, led)
+    return response
+
+
+async def _finish(visit: Visit, given: str, led: str | None) -> None:
+    with suppress(*DATABASE_FAULTS):  # what was done, or refused, is so all the same
+        async with visit.console.database.begin() as connection:
+            await store.finish(connection, given, visit.login, led)
 
 
 async def _follow(visit: Visit, handler: Handler, given: str) -> web.StreamResponse:

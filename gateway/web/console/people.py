@@ -118,7 +118,7 @@ async def people(visit: Visit) -> web.StreamResponse:
     async with visit.console.database.begin() as connection:
         total, rows = await store.found(connection, wanted, (page - 1) * PAGE, PAGE)
         listed = await shown(connection, rows)
-        groups = await store.groups(connection, wanted.within)
+        groups = await store.group_names(connection)
         region = await store.region(connection, wanted.prefix.ljust(12, "0")) if wanted.prefix else None
     kept = {name: value for name, value in visit.request.query.items() if name != "page" and value}
     return visit.render(
@@ -236,7 +236,7 @@ async def _form(
     within = service.within(visit.person)
     async with visit.console.database.begin() as connection:
         own = (await store.addresses_of(connection, [row.id]))[row.id] if row else []
-        groups = await store.groups(connection, within)
+        groups = await store.group_names(connection)
         offered = await store.region_names(connection, within)
     return visit.render(
         "people/edit.html",

@@ -25,12 +25,12 @@ MOST_GAPS = 500
 
 @routes.get("/people/places", SEEN)
 async def places(visit: Visit) -> web.StreamResponse:
-    """Show the topmost regions, or the parts of the one below which there is something to see."""
+    """Show the topmost regions, or lead to the only one."""
     async with visit.console.database.begin() as connection:
         tops = await store.topmost(connection, visit.person.region)
-    if len(tops) == 1 and tops[0].has_parts:
-        return visit.go(f"/people/places/{tops[0].code}")
-    return _show(visit, None, [], tops)
+        if len(tops) == 1:
+            return visit.go(f"/people/places/{tops[0]}")
+        return _show(visit, None, [], await store.several(connection, tops))
 
 
 @routes.get("/people/places/{code:[0-9]{12}}", SEEN)
@@ -42,7 +42,7 @@ async def place(visit: Visit) -> web.StreamResponse:
         if region is None or not code.startswith(within):
             raise web.HTTPNotFound
         above = [await store.region(connection, one) for one in reversed(codes.ancestors(code))]
-        own, parts = await store.places(connection, code)
+        own, parts = await store.places(connection, code, codes.parse_code(code).prefix)
     way = [one for one in above if one is not None and one.code.startswith(within)]
     return _show(visit, region, way, parts, own)
 

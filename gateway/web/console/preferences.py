@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.web.console.routing import Routes
+from gateway.web.console.sign_in import our_way
 from gateway.web.console.visit import BASE, LANGUAGE_COOKIE
 from gateway.web.console.words import LANGUAGES
 
@@ -22,7 +23,7 @@ _YEAR = 365 * 86400
 async def choose_language(visit: Visit) -> web.StreamResponse:
     """Keep the language in a cookie and show the same page again."""
     chosen, back = await visit.text("language"), await visit.text("back")
-    response = visit.go(back if back.startswith(f"{BASE}/") else "/")
+    response = visit.go(our_way(back) or "/")
     if chosen in LANGUAGES:
         secure = visit.console.secure
         response.set_cookie(

@@ -33,7 +33,13 @@ async def proved(visit: Visit, *, fresh: bool = False) -> bool:
     if code:
         await proving.prove(visit.console.database, visit.session, code, visit.now)
         return True
-    return not fresh and visit.now - visit.session.proved_at <= WITHIN
+    return not fresh and recent(visit)
+
+
+def recent(visit: Visit) -> bool:
+    """Return whether the second factor was given in this session a moment ago."""
+    assert visit.session is not None
+    return visit.now - visit.session.proved_at <= WITHIN
 
 
 async def ask(visit: Visit) -> web.Response:

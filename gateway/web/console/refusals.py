@@ -30,6 +30,10 @@ WORDS = {
     # Who may
     "person": N_("%(person)s does not work at this desk any more. Ask an administrator."),
     "role": N_("The roles of %(person)s do not allow this. Ask an administrator."),
+    "everywhere": N_(
+        "Your rights hold in one region, and this holds for the whole desk: ask somebody whose rights hold "
+        "everywhere."
+    ),
     "outside": N_(
         "The rights of %(person)s hold in %(region)s only, and alert %(alert)s reaches beyond it: ask "
         "somebody whose rights reach that far."
@@ -150,7 +154,7 @@ WORDS = {
     "msg_type": N_("This is a message between machines: there is nothing to write."),
     "no_warning": N_("Choose the warning that the message belongs to."),
     "no_message": N_("There is no message %(message)s in the inbox."),
-    "no_alarm": N_("There is no open alarm %(alarm)s."),
+    "no_alarm": N_("There is no open alarm %(alarm)s that can be closed by hand."),
     "use_cancel": N_("This message takes a warning back: take back the alert of ours that it is about."),
     "use_cancel.of_ours": N_("This message is about alert %(alert)s: take that one back instead."),
     "known": N_("This message is in work or in force already, as alert %(alert)s (%(state)s)."),

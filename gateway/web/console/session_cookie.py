@@ -37,7 +37,15 @@ async def recognise(visit: Visit) -> None:
     token = token_of(visit)
     if token and visit.session is None:
         limits = visit.console.settings.console.limits
-        visit.session = await sessions.find(visit.console.database, token, visit.now, limits)
+        visit.session = await sessions.find(
+            visit.console.database, token, visit.now, limits, used=not _renews_itself(visit)
+        )
+
+
+def _renews_itself(visit: Visit) -> bool:
+    """Return whether an open page asks, with nobody before it: for a part of it, or for live events."""
+    listens = "text/event-stream" in visit.request.headers.get("Accept", "")
+    return visit.request.method == "GET" and (visit.partial or listens)
 
 
 def keep(response: web.StreamResponse, console: Console, opened: Opened) -> None:

@@ -120,7 +120,9 @@ class Visit:
 
     def refused(self, sentence: str, status: int = 422) -> web.Response:
         """Return a page that says why something was not done."""
-        return self.render("refused.html", status, sentence=sentence, title=self.say("Not done"))
+        asked = self.request.method != "POST"
+        title = self.say("Cannot be shown") if asked else self.say("Not done")
+        return self.render("refused.html", status, sentence=sentence, title=title)
 
 
 async def _read(request: web.Request) -> MultiDictProxy[Any]:

@@ -213,7 +213,8 @@ class TestSigning:
     async def test_what_has_its_signatures_asks_for_no_further_one(self, desk, visitor):
         row = await ready(desk)
         await desk.approve(row.id, row.digest, "first")
-        assert f"/alerts/{row.id}/approve" not in (await (await visitor("second")).get(f"/alerts/{row.id}")).text
+        page = await (await visitor("second")).get(f"/alerts/{row.id}")
+        assert f"/alerts/{row.id}/approve" not in page.text
 
     async def test_the_part_that_is_fetched_again_tells_what_is_there(self, desk, visitor):
         row = await ready(desk)

@@ -52,6 +52,17 @@ class TestServing:
             assert int(answer.headers["Content-Length"]) < 250_000
             assert (await answer.read()).endswith(b"\n")
 
+    @pytest.mark.parametrize("name", [name for name in KINDS if name.endswith((".css", ".js"))])
+    async def test_sheets_and_scripts_come_packed_to_who_takes_it(self, visitor, name):
+        browser, whole = await visitor(None), share(f"templates/web/{name}").read_bytes()
+        for asked, packed in (("gzip, br", "gzip"), ("identity", None)):
+            async with browser.session.get(
+                browser.origin + address(name), headers={"Accept-Encoding": asked}
+            ) as answer:
+                assert answer.headers.get("Content-Encoding") == packed
+                assert answer.headers["Vary"] == "Accept-Encoding"
+                assert await answer.read() == whole  # the client has unpacked it
+
     @pytest.mark.parametrize(
         "path",
         [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
 import secrets
 
+import orjson
 import pyotp
 import pytest
 from aiohttp import encode_basic_auth, web
@@ -85,8 +87,14 @@ class Provider:
         token = jwt.encode(self.header, claims | self.claims, self.key, algorithms=[self.header["alg"]])
         return web.json_response({"id_token": token, "access_token": "x"}, status=self.status)
 
-    async def _keys(self, _: web.Request) -> web.Response:
-        return web.json_response({"keys": [OURS.as_dict(private=False)]})
+    async def _keys(self, request: web.Request) -> web.StreamResponse:
+        """Give the keys in pieces, as a long answer comes."""
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for part in (b'{"keys": [', orjson.dumps(OURS.as_dict(private=False)), b"]}"):
+            await response.write(part)
+            await asyncio.sleep(0.02)
+        return response
 
 
 @pytest.fixture
@@ -166,6 +174,22 @@ class TestRefusals:
         browser, answer = await come()
         assert (answer.status, words in answer.text) == (403, True)
         assert (await browser.get("/")).status == 303
+
+    @pytest.mark.parametrize("login", ["\N{KELVIN SIGN}im", "kim\0", " kim"])
+    async def test_a_login_that_only_looks_like_one_of_ours_is_nobodys(self, come, provider, desk, login):
+        await desk.set_person(Person("kim", "虚构", ("author",), active=True))
+        provider.login = login
+        _, answer = await come()
+        assert (answer.status, "do not work at this desk" in answer.text) == (403, True)
+
+    async def test_a_cookie_of_no_letters_is_no_ticket(self, provider, server):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        host = f"Host: 127.0.0.1:{server.port}\r\nConnection: close\r\n".encode()
+        asked = b"GET /desk/sign-in/back?state=x HTTP/1.1\r\n" + host
+        writer.write(asked + b"Cookie: tongda-ticket=\xff.b.c\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
+        writer.close()
+        await writer.wait_closed()
 
     @pytest.mark.parametrize(
         "claims",

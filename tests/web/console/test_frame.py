@@ -21,6 +21,12 @@ class TestComing:
         assert answer.status == 403
         assert "Your roles do not allow this" in answer.text
 
+    async def test_a_page_that_is_not_there_does_not_say_that_a_step_failed(self, visitor):
+        answer = await (await visitor("author")).get("/nowhere")
+        assert answer.status == 404
+        assert "Cannot be shown" in answer.text
+        assert "Not done" not in answer.text
+
     async def test_a_post_from_another_page_is_refused(self, visitor):
         browser = await visitor("author")
         for headers in ({"Origin": "https://elsewhere.example.org"}, {"Sec-Fetch-Site": "cross-site"}):
@@ -35,15 +41,10 @@ class TestComing:
         assert answer.location == "/desk/"
         assert "tongda_language=zh-CN" in answer.headers["Set-Cookie"]
 
-
-class TestASecondClick:
-    async def test_by_another_person_on_the_same_page_is_that_persons_own(self, visitor, database):
-        """Who comes on duty finds the page of who went, with its form sent already."""
-        first, second = await visitor("sender"), await visitor("admin")
-        once = (await first.get("/drills")).once()
-        form = {"title": "汛期演练", "once": once}
-        assert (await first.post("/drills", form)).location == "/desk/drills"
-        assert (await second.post("/drills", form)).location == "/desk/drills"
+    @pytest.mark.parametrize("end", ["\r\nSet-Cookie: a=b", "\x7f", "\n"])
+    async def test_an_address_that_no_header_holds_leads_to_the_board(self, visitor, end):
+        answer = await (await visitor(None)).post("/language", {"language": "en", "back": f"/desk/x{end}y/"})
+        assert (answer.status, answer.location) == (303, "/desk/")
 
 
 class TestRoutes:

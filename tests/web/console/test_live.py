@@ -104,6 +104,21 @@ class TestWhoHearsWhat:
                 while "rainstorm" not in await stream.next("board"):
                     pass
 
+    async def test_a_board_that_is_opened_beside_another_page_shows_nothing_of_before(
+        self, visitor, desk, monkeypatch
+    ):
+        monkeypatch.setattr(live, "REFRESH_LOOKS", 1_000_000)
+        browser = await visitor("author")
+        async with listening(browser, "waiting") as other:
+            async with listening(browser, "board") as first:
+                await first.next("board")
+            before = await other.next("waiting")
+            await sent(desk)
+            while await other.next("waiting") == before:
+                pass
+            async with listening(browser, "board") as second:
+                assert "rainstorm" in await second.next("board")
+
     async def test_each_hears_in_the_own_language(self, visitor, desk):
         await sent(desk)
         async with listening(await visitor("author", "zh-CN"), "board") as stream:
@@ -221,6 +236,23 @@ class TestOneLookForEverybody:
         listener.end()
         got = [piece async for piece in listener.events()]
         assert got == [live.packed("board", "999") + live.packed("beat", "now")]
+
+    async def test_a_reader_that_takes_nothing_loses_its_connection(self, visitor, server, monkeypatch):
+        monkeypatch.setattr(live, "STALLED", 0.2)
+        browser = await visitor("author")
+        (cookie,) = [one for one in browser.session.cookie_jar if one.key == "tongda"]
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        head = "GET /desk/live?events=board HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        writer.write(f"{head}Cookie: tongda={cookie.value}\r\n\r\n".encode())
+        await reader.readuntil(b"event: ")
+        writer.transport.pause_reading()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while server.runner.server.connections:
+                    hub(server)._send("board", "x" * 1_000_000)
+                    await asyncio.sleep(0.02)
+        finally:
+            writer.transport.abort()
 
 
 class TestTheEnd:

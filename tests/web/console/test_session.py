@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from gateway.store.desk import Person
-from gateway.web.console import app
+from gateway.web.console import app, once
 from gateway.web.console.errors import LARGEST_FORM
 from gateway.web.console.routing import Routes
 from tests.web.console.test_rights import filled
@@ -153,6 +153,55 @@ class TestErrors:
             assert answer.status == 400
             assert "cannot be read" in await answer.text()
 
+    async def test_an_address_with_what_no_database_keeps_is_refused_too(self, visitor):
+        answer = await (await visitor("registrar")).get("/people?q=%00")
+        assert answer.status == 400
+        assert "cannot be read" in answer.text
+
+
+class TestOneForm:
+    """A form's own number, when people share a machine and when the database goes away."""
+
+    @pytest.fixture
+    def taken(self, console, monkeypatch) -> list[str]:
+        """The console with one more step, which breaks off the database as its form says."""
+        routes, came = Routes(), []
+
+        @routes.post("/invented/step", "see")
+        async def take(visit):
+            came.append(visit.login)
+            match await visit.text("after"):
+                case "cut":
+                    raise OSError("an invented line that broke")
+                case "gone":
+                    async with console.database.raw() as connection:
+                        await connection.execute("DROP TABLE posts_done")
+            return visit.go("/done")
+
+        monkeypatch.setattr(app, "PAGES", (*app.PAGES, SimpleNamespace(routes=routes)))
+        monkeypatch.setattr(once, "_LOOKS", 1)
+        return came
+
+    async def test_of_another_person_is_another_one(self, taken, visitor):
+        form = {"once": once.number()}
+        for login in ("author", "first", "author"):
+            answer = await (await visitor(login)).post("/invented/step", form)
+            assert answer.location == "/desk/done"
+        assert taken == ["author", "first"]
+
+    async def test_whose_outcome_nobody_knows_is_not_sent_again(self, taken, visitor):
+        browser, form = await visitor("author"), {"once": once.number(), "after": "cut"}
+        answer = await browser.post("/invented/step", form)
+        assert answer.status == 503
+        assert "Look whether it was done" in answer.text
+        assert (await browser.post("/invented/step", form)).status == 409
+        assert taken == ["author"]
+
+    async def test_what_was_done_is_told_even_where_it_cannot_be_noted(self, taken, visitor):
+        form = {"once": once.number(), "after": "gone"}
+        answer = await (await visitor("author")).post("/invented/step", form)
+        assert answer.location == "/desk/done"
+
 
 class TestOpenLines:
     @pytest.mark.parametrize(
@@ -205,6 +254,14 @@ class TestSessions:
         clock.advance(29 * 60)
         assert (await browser.get("/me")).status == 200
         clock.advance(31 * 60)
+        assert (await browser.get("/me")).location.startswith("/desk/sign-in")
+
+    @pytest.mark.parametrize("headers", [{"HX-Request": "true"}, {"Accept": "text/event-stream"}], ids=str)
+    async def test_an_open_page_does_not_keep_one_alive(self, visitor, clock, headers):
+        browser = await visitor("author")
+        for _ in range(3):
+            clock.advance(50 * 60)
+            await browser.get("/channels", **headers)
         assert (await browser.get("/me")).location.startswith("/desk/sign-in")
 
     async def test_somebody_without_a_second_factor_can_only_set_one_up(self, visitor, console, database):

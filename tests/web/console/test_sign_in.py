@@ -252,6 +252,22 @@ class TestOneself:
         _, answer = await come(digits=code(key))
         assert answer.status == 303
 
+    async def test_a_key_that_was_offered_and_left_is_no_way_in_for_who_comes_later(
+        self, come, clock, code, database
+    ):
+        browser, _ = await come()
+        await browser.post("/me/factor/new")
+        async with database.raw() as connection:
+            key = await connection.fetchval("SELECT next_totp_key FROM accounts WHERE login = 'author'")
+        clock.advance(301)
+        assert "data:image" not in (await browser.get("/me/factor")).text
+        answer = await browser.post("/me/factor", {"code": code(key)})
+        assert answer.status == 422
+        assert "begin again" in answer.text
+        async with database.raw() as connection:
+            kept = await connection.fetchval("SELECT totp_key FROM accounts WHERE login = 'author'")
+        assert kept == KEY
+
 
 class TestProof:
     @pytest.fixture

@@ -15,6 +15,7 @@ from gateway.audience.area import REFUSALS as AREA_REFUSALS
 from gateway.desk.findings import SENTENCES
 from gateway.feeds.fetch.refused import FIXES
 from gateway.feeds.findings import CODES as FEED_CODES
+from gateway.web.console.filters import span
 from gateway.web.console.words import catalogue, translations
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -141,3 +142,12 @@ class TestPages:
     def test_trust_no_text_and_have_no_style_or_script_inside(self, path):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\|\s*safe\b|<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", text)
+
+
+class TestALengthOfTime:
+    @pytest.mark.parametrize(
+        ("length", "shown"),
+        [(1.74, "1.7秒"), (5.0, "5秒"), (0, "0秒"), (12.9, "12秒"), (61.0, "1分01秒"), (None, "–")],
+    )
+    def test_keeps_the_tenths_of_what_is_short(self, length, shown):
+        assert span(length, "zh-CN") == shown

@@ -17,7 +17,12 @@ def upgrade() -> None:
     op.create_table(
         "posts_done",
         sa.Column("once", sa.Text(), nullable=False, comment="the form's own number"),
-        sa.Column("login", sa.Text(), nullable=False),
+        sa.Column(
+            "login",
+            sa.Text(),
+            nullable=False,
+            comment="who sent it: another person's number is another one",
+        ),
         sa.Column(
             "location",
             sa.Text(),
@@ -25,7 +30,7 @@ def upgrade() -> None:
             comment="where the first click led; null while it is under way",
         ),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("once", name=op.f("pk_posts_done")),
+        sa.PrimaryKeyConstraint("once", "login", name=op.f("pk_posts_done")),
         comment="Forms that were sent, so that a second click does nothing twice",
     )
     op.create_index(
@@ -353,6 +358,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("alert_id", "digest", "login", name=op.f("uq_summons_alert_id_digest_login")),
         comment="Which approvers were asked to sign what, one after the other",
     )
+    op.drop_index("ix_contacts_region", table_name="contacts")
+    op.create_index("ix_contacts_region", "contacts", ["region", "name", "id"])
     op.create_index(
         "ix_attempts_answered_at",
         "attempts",

@@ -42,7 +42,7 @@ def wanted_by(visit: Visit) -> Wanted:
     """Return which records the address asks for; a day that is none does not choose."""
     query = visit.request.query
     actor, action, subject = (
-        query.get(name, "").strip()[:_LONGEST].replace("\x00", "") for name in ("actor", "action", "subject")
+        query.get(name, "").strip()[:_LONGEST] for name in ("actor", "action", "subject")
     )
     until = _day(visit, "until")
     subject = f"alert {subject}" if subject.isascii() and subject.isdigit() else subject

@@ -23,6 +23,7 @@ from gateway.store.database import Database
 from gateway.store.desk import Person
 from gateway.web import make_app
 from gateway.web.console import Console
+from gateway.web.console.words import prepare
 from tests.desk.conftest import PEOPLE, START, fields, fill, make_office
 from tests.web.conftest import CONFIRM, RecordingSink
 
@@ -135,6 +136,7 @@ async def test_a_release_of_a_million_opens_at_once(database_url, redis_url, tmp
                     assert response.status == 200, text
                 return (time.perf_counter() - began) * 1000
 
+            prepare()  # as the web process does when it starts
             first = await opened()
             page = [await opened() for _ in range(OPENS)]
             live = [await opened("/live") for _ in range(OPENS)]

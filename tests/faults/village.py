@@ -61,8 +61,9 @@ async def open_desk(database: Database, given: dict[str, Any]) -> Desk:
     return desk
 
 
-def fields(level: str, *, valid: float = 3600.0) -> Fields:
+def fields(level: str, *, valid: float = 3600.0, mode: str = "live") -> Fields:
     return Fields(
+        mode=mode,
         hazard="rainstorm",
         level=level,
         areas=(Area(area_desc="北山镇", geocodes=(ValuePair(value_name="GB/T 2260", value=TOWN),)),),
@@ -73,10 +74,10 @@ def fields(level: str, *, valid: float = 3600.0) -> Fields:
     )
 
 
-async def release(desk: Desk, level: str, *, valid: float = 3600.0) -> Released:
+async def release(desk: Desk, level: str, *, valid: float = 3600.0, mode: str = "live") -> Released:
     """Draft, submit, approve by as many as it takes, release."""
     author, *approvers = (person.login for person in PEOPLE)
-    drafted = await desk.draft(fields(level, valid=valid), author)
+    drafted = await desk.draft(fields(level, valid=valid, mode=mode), author)
     submitted = await desk.submit(drafted.id, author)
     for approver in approvers:
         signed = await desk.approve(submitted.id, str(submitted.digest), approver)

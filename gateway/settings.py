@@ -123,6 +123,8 @@ class DeskSettings(Section):
     """What stands in 【】 at the start of an SMS."""
     utc_offset: str = Field(default="+08:00", pattern=r"^[+-](0\d|1[0-4]):[0-5]\d$")
     """The offset in which messages tell times and CAP writes them."""
+    drill_group: str | None = Field(default=None, min_length=1)
+    """Name of the contact group that drills go to, as far as it is in their area. Absent: everybody there."""
     map_note: str = Field(default="", max_length=200)
     """What stands in the corner of every map: the source of its borders and their number (审图号)."""
 

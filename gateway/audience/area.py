@@ -29,6 +29,7 @@ REFUSALS = {
     "shape_unusable": "a polygon or circle cannot be used, and the rest would be less than was meant",
     "outside": "the area lies outside of the regions of this gateway",
     "nothing": "the area lies inside, but reaches no region and nobody",
+    "group": "the regions are known, but nobody of the group that is meant belongs to them",
     "nobody": "the regions are known, but no active contact belongs to them",
     "wider_than_text": "the shapes cover every township, while the text names a single one",
     "unreachable": "nobody of the audience has an address",

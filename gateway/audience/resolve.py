@@ -69,6 +69,7 @@ class Audience:
             "share": self.share,
             "regions": [hit._asdict() for hit in self.hits],
             "points": len(self.choice.points),
+            "group": self.choice.group,
             "findings": [[one.code, one.severity, one.path, one.message] for one in self.findings],
         }
 
@@ -88,6 +89,7 @@ async def resolve(
     shares: Mapping[str, float] = SHARES,
     text: str = "",
     code_lists: Collection[str] = codes.CODE_LISTS,
+    group: str | None = None,
 ) -> Audience:
     """Return who an area reaches: the union of its geocodes, polygons and circles.
 
@@ -102,6 +104,7 @@ async def resolve(
         shares: level -> share of a township that a shape must cover to reach it.
         text: headline, description and the like, to compare with the reach.
         code_lists: names of geocode lists that hold division codes.
+        group: name of the contact group that alone is meant, for example that of drills.
 
     Raises:
         AreaRefused: the area cannot become a list; nothing is ever widened instead.
@@ -115,6 +118,7 @@ async def resolve(
             everyone_in=sorted(located.everyone_in),
             placed_in=sorted(located.placed_in),
             points=await _points(connection, located),
+            group=group,
         )
         if not (located.hits or choice.points):
             raise _nothing(located)
@@ -122,6 +126,8 @@ async def resolve(
     names = {region.code: region.name for region in regions if region.level != "village"}
     audience = Audience(area, share, located.hits, tuple(findings), choice, counts, names)
     if not audience.people:
+        if group is not None:
+            raise AreaRefused("group", f"nobody of the group {group!r} is in the area; look at the group")
         raise AreaRefused(
             "nobody",
             "no active contact belongs to the regions reached; import contacts or choose another region",

@@ -61,6 +61,10 @@ class Office(NamedTuple):
         """Return the channels that have a route for this mode, by name."""
         return sorted(name for name, route in self.routes.items() if route.settings(mode) is not None)
 
+    def group(self, mode: str) -> str | None:
+        """Return the group of contacts that alone is meant in this mode; None: everybody in the area."""
+        return self.settings.drill_group if mode == "drill" else None
+
     def rates(self, mode: str) -> dict[str, float]:
         """Return what each channel may send by contract, in parts a second."""
         return {

@@ -141,7 +141,7 @@ class Desk:
         seen = (await self.show(alert_id)).alert
         if seen.state in {"submitted", "approved"}:
             return seen
-        chosen = await submission.resolve(self.database, seen)
+        chosen = await submission.resolve(self.database, self.office, seen)
         async with self._step(author) as one:
             row = await one.hold(alert_id)
             await one.may(_right(row), row)

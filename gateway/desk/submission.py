@@ -31,13 +31,15 @@ if TYPE_CHECKING:
     from gateway.store.desk import AlertRow, TargetList
 
 
-async def resolve(database: Database, row: AlertRow) -> Audience | None:
+async def resolve(database: Database, office: Office, row: AlertRow) -> Audience | None:
     """Return whom the alert is for; None for a Cancel, which goes to whom the warning went."""
     if row.msg_type == "Cancel":
         return None
     alert = alert_of(row)
     try:
-        return await audience.resolve(database, from_alert(alert), level=row.level, text=text_of(alert))
+        return await audience.resolve(
+            database, from_alert(alert), level=row.level, text=text_of(alert), group=office.group(row.mode)
+        )
     except AreaRefused as error:
         raise DeskRefused(f"{AREA}{error.code}", error.sentence) from None
 

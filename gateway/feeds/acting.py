@@ -191,7 +191,7 @@ class Acting:
     async def _release(self, row: IncomingRow, drafted: AlertRow, author: str) -> str:
         """Send an alert where its rule lets it go; return why it does not, and then nothing is changed."""
         try:
-            chosen = await submission.resolve(self._at_desk.database, drafted)
+            chosen = await submission.resolve(self._at_desk.database, self._at_desk.office, drafted)
             async with self._at_desk.step(author) as one:
                 # One release of a source after the other: each counts those before it.
                 await desk_store.hold_name(one.connection, f"rule {row.source}")

@@ -34,6 +34,8 @@ class Choice(NamedTuple):
     """Region codes; posts, and contacts without coordinates."""
     points: Sequence[int]
     """Contacts whose own coordinates lie inside."""
+    group: str | None = None
+    """Name of the group that alone is meant; None: everybody."""
 
 
 _RULES = f"""(
@@ -42,12 +44,17 @@ _RULES = f"""(
 )"""
 
 # Two halves that exclude each other: a hash of a million points inside an OR would not fit.
+_MEANT = """(c.active AND ($4::text IS NULL OR c.id IN (
+    SELECT m.contact_id FROM group_members AS m JOIN contact_groups AS g ON g.id = m.group_id
+    WHERE g.name = $4)))
+"""
+
 _CHOSEN = f"""
-    SELECT c.id, c.region, c.role, c.language FROM contacts AS c WHERE c.active AND {_RULES}
+    SELECT c.id, c.region, c.role, c.language FROM contacts AS c WHERE {_MEANT} AND {_RULES}
     UNION ALL
     SELECT c.id, c.region, c.role, c.language
     FROM unnest($3::bigint[]) AS point (id) JOIN contacts AS c ON c.id = point.id
-    WHERE c.active AND c.lon IS NOT NULL AND NOT {_RULES}
+    WHERE {_MEANT} AND c.lon IS NOT NULL AND NOT {_RULES}
 """  # noqa: S608 - put together from constants
 
 _COUNTS = f"""
@@ -61,7 +68,7 @@ _COUNTS = f"""
 # Equal keys: the last one stays, which is the lowest id, the address to use first.
 _FREEZE = f"""
     INSERT INTO targets (list_id, contact_id, region, role, language, addresses)
-    SELECT $4, chosen.id, chosen.region, chosen.role, chosen.language, coalesce(own.addresses, '{{}}')
+    SELECT $5, chosen.id, chosen.region, chosen.role, chosen.language, coalesce(own.addresses, '{{}}')
     FROM ({_CHOSEN}) AS chosen LEFT JOIN (
         SELECT contact_id, jsonb_object_agg(channel, address ORDER BY id DESC) AS addresses
         FROM addresses GROUP BY contact_id

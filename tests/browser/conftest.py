@@ -38,8 +38,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            # One desk serves them all, in one process of the tests.
-            item.add_marker(pytest.mark.xdist_group("browser"))
             item.add_marker(pytest.mark.timeout(300))
             if CHROMIUM is None:
                 item.add_marker(
@@ -67,7 +65,7 @@ class Demo:
         return totp.at(now * STEP)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo() -> Iterator[Demo]:
     """`tongda demo --stay`, started once."""
     with staying(contacts=400) as up:

@@ -216,7 +216,11 @@ async def look_at_audience(visit: Visit, form: Form, row: AlertRow | None) -> di
         return _no_audience(visit.say(draft_form.NO_AREA)) | {"similar": await _similar(visit, made, row)}
     try:
         found = await audience.resolve(
-            visit.console.database, area, level=made.kind.level, text=text_of(made.alert)
+            visit.console.database,
+            area,
+            level=made.kind.level,
+            text=text_of(made.alert),
+            group=visit.console.office.group(form.mode),
         )
     except AreaRefused as error:
         return _no_audience(sentence(visit, DeskRefused(f"area_{error.code}", error.sentence)))

@@ -146,9 +146,9 @@ class Stay:
             await stack.enter_async_context(running(Townsfolk(live.played["sms"]).run()))
             await self._attended(settings)
             await self._staff(desk)
-            await self._work(desk)
+            waits = await self._work(desk)
             if users_file is not None:
-                self._write(users_file, users)
+                self._write(users_file, users, waits)
             await self._show(users)
 
     def _given(self, live: Providers, drill: Providers, source: dict[str, Any]) -> dict[str, Any]:
@@ -193,8 +193,8 @@ class Stay:
             for login, post in ((author, "main"), (leader, "leader")):
                 await add_duties(one, login, post, span, ROSTERED)
 
-    async def _work(self, desk: Desk) -> None:
-        """Leave one warning in force and one that waits for its approvers."""
+    async def _work(self, desk: Desk) -> int:
+        """Leave one warning in force, and one that waits for its approvers; return the number of that."""
         data = share(WAITING).read_bytes()
         author, first, second = (one.login for one in PEOPLE[:3])
         end = SYSTEM.now() + VALID
@@ -205,11 +205,12 @@ class Stay:
         await desk.release(row.id, second)
         waits = await desk.update(row.id, author)
         await desk.edit(waits.id, author, Changes(region="990101", level="orange", words=NEXT_WORDS))
-        await desk.submit(waits.id, author)
+        return (await desk.submit(waits.id, author)).id
 
-    def _write(self, path: Path, users: list[User]) -> None:
+    def _write(self, path: Path, users: list[User], waits: int) -> None:
         told = {
             "url": self._url,
+            "waits": waits,
             "users": {
                 one.person.login: {"password": one.password, "totp_key": one.totp_key} for one in users
             },

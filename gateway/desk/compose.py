@@ -80,7 +80,7 @@ class Changes(BaseModel):
         new = {name: value for name in (*_WORDS, *_FACTS) if (value := getattr(self, name)) is not None}
         if self.response is not None:
             new["response_types"] = (self.response,)
-        return new | ({"onset": None} if self.at_once else {})
+        return new | ({"onset": None, "effective": None} if self.at_once else {})
 
     def beyond_words(self) -> bool:
         """Return whether more than words changes."""

@@ -50,8 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Demo:
     """A desk that is up, and how its people sign in."""
 
-    def __init__(self, url: str, users: dict[str, dict[str, str]]) -> None:
+    def __init__(self, url: str, users: dict[str, dict[str, str]], waits: int) -> None:
         self.url = url
+        self.waits = waits
+        """Number of the alert that waits for its approvers."""
         self.users = users
         self.states: dict[str, Any] = {}
         self._used: dict[str, int] = {}
@@ -101,7 +103,7 @@ def staying(contacts: int) -> Iterator[Demo]:
         try:
             _until_up(process, file, Path(folder) / "out.txt")
             told = json.loads(file.read_text(encoding="utf-8"))
-            yield Demo(told["url"], told["users"])
+            yield Demo(told["url"], told["users"], told["waits"])
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
@@ -135,6 +137,7 @@ class Seat:
 
     async def go(self, path: str) -> None:
         """Open a page of the console."""
+        path = path.format(waits=self.demo.waits)
         await self.page.goto(self.demo.url.rstrip("/") + path, wait_until="load")
 
     async def sign_in(self) -> None:

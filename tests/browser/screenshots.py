@@ -12,7 +12,7 @@ from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, Demo, Seat, staying
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"
 PICTURES = {
     "watch-board": ("demo-author", "/"),
-    "approve": ("demo-approver-1", "/alerts/3"),
+    "approve": ("demo-approver-1", "/alerts/{waits}"),
     "release": ("demo-author", "/releases/1"),
 }
 """Name of the file -> who looks at what."""

@@ -28,7 +28,7 @@ PAGES = {
             "/me",
         ),
     ],
-    "demo-approver-1": ["/alerts/3"],
+    "demo-approver-1": ["/alerts/{waits}"],
     "demo-registrar": ["/people", "/people/groups", "/people/places", "/people/imports"],
     "demo-administrator": [
         *("/admin", "/admin/people", "/admin/authorisations", "/admin/absences", "/admin/keys"),

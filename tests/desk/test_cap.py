@@ -220,3 +220,15 @@ class TestTheCorpus:
         results = [await drafted_and_submitted(desk, data) for data in files]
         assert all(result and "\n" not in result for result in results)
         assert "submitted" in results
+
+
+class TestABeginThatIsTakenAway:
+    async def test_begins_when_the_alert_is_sent_whatever_the_message_said_of_it(self, desk):
+        began = "<effective>2026-06-01T08:00:00+08:00</effective><onset>2026-06-01T09:00:00+08:00</onset>"
+        data = cap().replace(b"<expires>", began.encode() + b"<expires>", 1)
+        kept = await desk.draft_from_cap(
+            cap("invented-2").replace(b"<expires>", began.encode() + b"<expires>", 1), "author"
+        )
+        assert kept.content["infos"][0]["onset"] is not None
+        info = (await desk.draft_from_cap(data, "author", changes=Changes(at_once=True))).content["infos"][0]
+        assert (info["onset"], info["effective"]) == (None, None)

@@ -50,7 +50,8 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 
 test: lint
-	$(BIN)/pytest -q -n 2 --dist loadgroup -m "not benchmark"
+	$(BIN)/pytest -q -n 2 -m "not benchmark" --ignore tests/browser
+	$(BIN)/pytest -q tests/browser
 	@echo "make test: lint, types, import rules and tests are good"
 
 format: $(VENV)/.dev

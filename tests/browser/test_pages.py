@@ -8,9 +8,6 @@ import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
 
-# One desk serves them all, in one process of the tests.
-pytestmark = pytest.mark.xdist_group("browser")
-
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 PAGES = {
     None: ["/sign-in", "/welcome"],

@@ -8,9 +8,6 @@ import re
 import pytest
 from playwright.async_api import expect
 
-# One desk serves them all, in one process of the tests.
-pytestmark = pytest.mark.xdist_group("browser")
-
 PATIENCE = 30_000
 """Milliseconds that a page may take on a machine that does other things as well."""
 

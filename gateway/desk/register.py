@@ -47,15 +47,12 @@ async def insert(
     made: Callable[[str], Alert],
     **columns: Any,  # noqa: ANN401 - columns of the table
 ) -> int:
-    """Insert a draft under the first identifier that is free and return its number.
-
-    Two desks that try the same one are told apart by the database's constraint.
-    """
+    """Insert a draft under the first identifier that is free and return its number."""
     for identifier in names:
-        values = columns_of(made(identifier)) | columns
-        number = await store.insert_alert(step.connection, state="draft", created_at=step.now, **values)
-        if number is not None:
-            return number
+        alert = made(identifier)
+        if await store.claim_identifier(step.connection, alert.sender, identifier):
+            values = columns_of(alert) | columns
+            return await store.insert_alert(step.connection, state="draft", created_at=step.now, **values)
     raise DeskRefused(
         "identifiers", "no identifier is free: ten a second for a minute are taken; wait a moment"
     )

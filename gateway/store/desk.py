@@ -161,15 +161,24 @@ async def hold_name(connection: AsyncConnection, name: str) -> None:
     await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
-async def insert_alert(connection: AsyncConnection, **values: Any) -> int | None:  # noqa: ANN401 - columns
-    """Insert an alert and return its number; None where its identifier is taken."""
-    row = (
-        upsert(alerts)
-        .values(**values)
-        .on_conflict_do_nothing(index_elements=["sender", "identifier"])
-        .returning(alerts.c.id)
-    )
-    number: int | None = (await connection.execute(row)).scalar_one_or_none()
+async def claim_identifier(connection: AsyncConnection, sender: str, identifier: str) -> bool:
+    """Hold an identifier until the transaction ends; False at once where it is taken, or being taken.
+
+    It waits for nobody: an INSERT would wait for whoever changes the alert that has the identifier,
+    and two releases of one second that wait for each other end in an error for one of them.
+    """
+    name = func.hashtextextended(f"alert {sender},{identifier}", 0)
+    if not (await connection.execute(select(func.pg_try_advisory_xact_lock(name)))).scalar_one():
+        return False
+    # A statement of its own: it must see what whoever held the name before has left.
+    query = select(alerts.c.id).where(alerts.c.sender == sender, alerts.c.identifier == identifier)
+    return (await connection.execute(query)).first() is None
+
+
+async def insert_alert(connection: AsyncConnection, **values: Any) -> int:  # noqa: ANN401 - columns
+    """Insert an alert under an identifier that the caller has claimed and return its number."""
+    row = insert(alerts).values(**values).returning(alerts.c.id)
+    number: int = (await connection.execute(row)).scalar_one()
     return number
 
 

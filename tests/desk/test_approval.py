@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, insert, select, text, update
 
+from gateway.desk import leaving, steps
 from gateway.desk.compose import Changes
 from gateway.desk.findings import sentence
 from gateway.desk.freeze import digest_of
@@ -16,7 +17,7 @@ from gateway.desk.refused import DeskRefused
 from gateway.desk.service import Desk
 from gateway.store import audit
 from gateway.store import desk as store
-from gateway.store.desk import Person
+from gateway.store.desk import AlertRow, Person
 from gateway.store.tables import alerts, approvals, releases, targets
 
 from .conftest import SOUTH, START, fields, make_office, ready, sent
@@ -347,6 +348,23 @@ class TestRaces:
         await gather(desk.release(newer.id, "sender"), desk.approve(cancel.id, cancel.digest, "second"))
         assert (await desk.show(row.id)).alert.state in {"updated", "cancelled"}
         assert await count_releases(database) == 2
+
+    async def test_releases_of_one_second_do_not_wait_for_each_other_over_a_number(
+        self, desk, database, office
+    ):
+        """Each changes its own alert, and then tries the number of the other's."""
+        rows = [await ready(desk) for _ in range(2)]
+        both = asyncio.Barrier(2)
+
+        async def release(row: AlertRow) -> int:
+            async with steps.step(database, "author", START, office.policy) as one:
+                await store.change_alert(one.connection, row.id, state="released", xml=b"invented")
+                await both.wait()
+                return await leaving.prepare_cancel(one, office, await one.read(row.id))
+
+        cancels = await asyncio.gather(*(release(row) for row in rows))
+        named = [(await desk.show(number)).alert.identifier[-1] for number in cancels]
+        assert sorted(named) == ["2", "3"]
 
     async def test_drafts_at_once_get_numbers_of_their_own(self, desk):
         rows = await asyncio.gather(*(desk.draft(fields(), "author") for _ in range(30)))

@@ -169,6 +169,16 @@ class TestAFileOfContacts:
         assert re.findall(r"\d[\d,]*", before)[:1] == re.findall(r"\d[\d,]*", await registrar.text())[:1]
 
 
+async def test_the_page_of_a_release_keeps_its_policy_while_its_figures_are_measured_again(seat):
+    one = await seat("demo-author")
+    await one.page.clock.install()
+    await one.go("/releases/1")
+    for _ in range(3):
+        async with one.page.expect_response(re.compile(r"/releases/1/coverage"), timeout=PATIENCE):
+            await one.page.clock.fast_forward(16_000)
+    await expect(one.page.locator("#curve canvas")).to_be_visible(timeout=PATIENCE)
+
+
 @pytest.mark.parametrize(("login", "path"), [("demo-author", "/"), ("demo-leader", "/lead")])
 async def test_a_page_tells_when_the_connection_is_lost(seat, login, path):
     one = await seat(login)

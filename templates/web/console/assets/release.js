@@ -13,9 +13,9 @@
     const figures = document.getElementById("sights")?.dataset;
     const curve = document.getElementById("curve");
     if (!figures || !curve) return;
-    const points = JSON.parse(figures.chart).series[0].points.length;
+    const points = JSON.parse(figures.curve).series[0].points.length;
     document.getElementById("no-curve").hidden = points > 0;
-    if (points && curve.dataset.chart !== figures.chart) curve.dataset.chart = figures.chart;
+    if (points && curve.dataset.chart !== figures.curve) curve.dataset.chart = figures.curve;
     document.getElementById("townships-map").dataset.shares = figures.shares;
   }
   document.addEventListener("htmx:after:swap", show);

@@ -60,7 +60,8 @@ PORT = 8080
 VALID = timedelta(hours=6)
 ROSTERED = 14
 """Days that the roster is filled for."""
-RECORDED = "config/demo/feed"
+RECORDED = {"recording": "config/demo/feed", "earthquakes": "config/demo/quake.geojson"}
+"""Source -> what is played for it."""
 WAITING = "config/demo/rainstorm_orange.xml"
 TOWNSHIP = "990101001000"
 FIRST_WORDS = (
@@ -136,8 +137,11 @@ class Stay:
             live = await stack.enter_async_context(providers())
             drill = await stack.enter_async_context(providers())
             await load_county(database, synthetic_county(contacts=contacts))
-            source = await stack.enter_async_context(playing(load(share(RECORDED)), SYSTEM.now()))
-            given = self._given(live, drill, source)
+            sources = {
+                name: await stack.enter_async_context(playing(load(share(path)), SYSTEM.now()))
+                for name, path in RECORDED.items()
+            }
+            given = self._given(live, drill, sources)
             settings = load_settings(**given)
             desk = Desk(database, SYSTEM, open_office(settings))
             users = await self._enrol(database, desk)
@@ -151,7 +155,7 @@ class Stay:
                 self._write(users_file, users, waits)
             await self._show(users)
 
-    def _given(self, live: Providers, drill: Providers, source: dict[str, Any]) -> dict[str, Any]:
+    def _given(self, live: Providers, drill: Providers, sources: dict[str, Any]) -> dict[str, Any]:
         channels = {
             name: one | {"drill": drill.channels[name]["live"]} for name, one in live.channels.items()
         }
@@ -160,7 +164,9 @@ class Stay:
             "database_url": self._found.database_url,
             "redis_url": self._found.redis_url,
             "channels": channels,
-            "sources": {"recording": source | {"rule": {"action": "inbox", "max_age_minutes": 10080}}},
+            "sources": {
+                name: one | {"rule": one["rule"] | {"action": "inbox"}} for name, one in sources.items()
+            },
             "web": {"port": self._port},
             "log": {"level": "error", "format": "text"},
         }

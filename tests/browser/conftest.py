@@ -56,6 +56,8 @@ class Demo:
         """Number of the alert that waits for its approvers."""
         self.users = users
         self.states: dict[str, Any] = {}
+        self.pages: dict[str | None, dict[str, str]] = {}
+        """Login -> route -> one path of it; see :mod:`tests.browser.crawl`."""
         self._used: dict[str, int] = {}
 
     async def code(self, login: str) -> str:

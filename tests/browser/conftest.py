@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyotp
 import pytest
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, async_playwright
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -30,6 +30,9 @@ FLAGS = [
 ]
 STEP = 30
 """Seconds that one code of the second factor holds."""
+
+PATIENCE = 30_000
+"""Milliseconds that a page may take on a machine that does other things as well."""
 
 DESKTOP, PHONE = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
 
@@ -153,6 +156,12 @@ class Seat:
             "form[action*='sign-in'] button[type=submit], form[action*='sign-in'] button:not([type])"
         )
         await self.page.wait_for_url(lambda url: "/sign-in" not in url)
+
+    async def press(self, button: str | Locator) -> None:
+        """Press a button, and wait for the page that answers."""
+        found = self.page.locator(button).first if isinstance(button, str) else button
+        async with self.page.expect_navigation(timeout=PATIENCE):
+            await found.click()
 
     async def text(self) -> str:
         """What the page says."""

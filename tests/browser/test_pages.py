@@ -26,8 +26,7 @@ async def furnished(demo, seat) -> None:
     await operator.page.fill("#title", "虚构县防汛演练（已结束）")
     for form in ("form[action='/desk/drills']", "form[action$='/end']"):
         await operator.page.click(f"{form} button")
-        await operator.page.click("#ask button[value=yes]")
-        await operator.page.wait_for_load_state("load")
+        await operator.press("#ask button[value=yes]")
     await registrar.go("/people/imports")
     file = {"name": "contacts.csv", "mimeType": "text/csv", "buffer": CONTACTS.encode()}
     await registrar.page.set_input_files("#file", file)

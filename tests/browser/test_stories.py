@@ -8,8 +8,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-PATIENCE = 30_000
-"""Milliseconds that a page may take on a machine that does other things as well."""
+from tests.browser.conftest import PATIENCE
 
 LIVE = re.compile(r"/desk/live")
 RAINSTORM, BAISHI, LIUXI, YUNTAI = "rainstorm", "990101002000", "990101003000", "990101004000"
@@ -51,8 +50,7 @@ async def prepare(one, alert: int, action: str, button: str = "button"):
 async def sign(one, alert: int, action: str = "approve", button: str = "button") -> None:
     """Prove, press, and see the page again."""
     pressed = await prepare(one, alert, action, button)
-    await pressed.click()
-    await one.page.wait_for_load_state("load")
+    await one.press(pressed)
 
 
 async def state(one, alert: int) -> str:
@@ -62,6 +60,8 @@ async def state(one, alert: int) -> str:
 
 
 class TestAWarning:
+    """W8: people who never saw the desk, in their browsers; W1: four eyes by two sessions."""
+
     async def test_goes_from_the_template_to_the_release_and_back_in_six_screens(self, seat):
         author, approver = await seat("demo-author"), await seat("demo-approver-2")
         await author.go("/")
@@ -98,8 +98,7 @@ class TestAWarning:
         alert = await draft(author, township=YUNTAI)
         both = [await seat("demo-approver-1"), await seat("demo-approver-2")]
         pressed = [await prepare(one, alert, "approve") for one in both]
-        await asyncio.gather(*(button.click() for button in pressed))
-        await asyncio.gather(*(one.page.wait_for_load_state("load") for one in both))
+        await asyncio.gather(*(one.press(button) for one, button in zip(both, pressed, strict=True)))
         if "生效中" not in await state(both[1], alert):
             await sign(both[1], alert, "release")
         assert "生效中" in await state(both[1], alert)
@@ -125,15 +124,13 @@ class TestADrill:
         await operator.go("/drills")
         await operator.page.fill("#title", "虚构县防汛演练")
         await operator.page.click("form[action='/desk/drills'] button")
-        await operator.page.click("#ask button[value=yes]")
-        await operator.page.wait_for_load_state("load")
+        await operator.press("#ask button[value=yes]")
         await author.go("/")
         assert "虚构县防汛演练" in await author.text()
         await write(author, level="yellow", township=BAISHI, path="/alerts/new?mode=drill")
         assert await author.page.locator("html.drill").count() == 1
         await author.page.fill("[id='description:zh-CN']", "这不是演习，请立即转移")
-        await author.page.click("button[name=do][value=submit]")
-        await author.page.wait_for_load_state("load")
+        await author.press("button[name=do][value=submit]")
         assert not re.search(r"/alerts/\d+$", author.page.url)
         await author.page.fill("[id='description:zh-CN']", "预计未来6小时降雨量将达50毫米以上")
         await author.page.click("button[name=do][value=submit]")
@@ -142,8 +139,7 @@ class TestADrill:
         assert "【演练】" in await author.text()
         await operator.go("/drills")
         await operator.page.click("form[action$='/end'] button")
-        await operator.page.click("#ask button[value=yes]")
-        await operator.page.wait_for_load_state("load")
+        await operator.press("#ask button[value=yes]")
         await author.go("/alerts/new?mode=drill")
         assert await author.page.locator("#hazard").count() == 0
 

@@ -20,14 +20,14 @@ ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.place
 endif
 
-.PHONY: help install demo run up test lint format bench lock docs screenshots clean
+.PHONY: help install demo run up test lint format bench lock audit docs screenshots clean
 
 help:
 	@echo "make demo [CAP=file | FEED=path] [AREA=code] [REPORT=en]   one warning, all the way through"
 	@echo "make run [PORT=8080]               the demo's desk stays up with its console, until Ctrl-C"
 	@echo "make up                            your own gateway, as the settings say, until Ctrl-C"
 	@echo "make test                          lint, types, import rules, all tests"
-	@echo "make lint | format | bench [COUNT=n] | lock | docs | screenshots | clean"
+	@echo "make lint | format | bench [COUNT=n] | lock | audit | docs | screenshots | clean"
 
 install: $(VENV)/.run
 
@@ -68,6 +68,11 @@ docs: $(VENV)/.run
 lock:
 	printf 'hatchling\neditables\n' | uv pip compile $(UV_FLAGS) pyproject.toml - -o requirements.lock
 	printf 'hatchling\neditables\n' | uv pip compile $(UV_FLAGS) --group dev -c requirements.lock pyproject.toml - -o requirements-dev.lock
+
+# Asks the vulnerability service of PyPI, so it takes the internet; what could not be looked up fails too.
+audit:
+	@$(PYTHON) -m venv build/audit && build/audit/bin/pip -q --disable-pip-version-check install pip-audit
+	@build/audit/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict
 
 UV_FLAGS := --quiet --upgrade --universal --python-version 3.11 --only-binary :all: \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links

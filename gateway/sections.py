@@ -26,9 +26,14 @@ def _good_key(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if len(text) < _KEY_LENGTH:
         raise ValueError(f"a key has at least {_KEY_LENGTH} characters; try: openssl rand -hex 32")
+    refuse_guessable(text)
+    return value
+
+
+def refuse_guessable(text: str) -> None:
+    """Raise ValueError for a key that is a well-known word or a few characters over and over."""
     if _WELL_KNOWN.search(text) or len(set(text)) < _KEY_LENGTH // 4:
         raise ValueError("this key can be guessed; try: openssl rand -hex 32")
-    return value
 
 
 def _existing(value: Path) -> Path:

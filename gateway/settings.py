@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     Field,
+    SecretStr,
     SerializeAsAny,
     ValidationInfo,
     field_validator,
@@ -30,7 +31,7 @@ from gateway.ops.places import default_state_dir
 from gateway.ops.sources import SettingsRefused, file_sources, load, refuse_unknown
 from gateway.partners.settings import PartnerSettings
 from gateway.publish.settings import PublishSettings
-from gateway.sections import Count, ExistingFile, Key, Keys, Seconds, Section, begins
+from gateway.sections import Count, ExistingFile, Key, Keys, Seconds, Section, begins, refuse_guessable
 from gateway.share import share
 
 __all__ = ["LANES", "ChannelSettings", "Settings", "SettingsRefused", "load_settings", "route_settings"]
@@ -180,7 +181,11 @@ class ChannelSettings(Section):
         model = route_settings(info.data["kind"])
         if isinstance(value, dict):
             refuse_unknown(model, value)
-        return model.model_validate(value)
+        made = model.model_validate(value)
+        for name, secret in made:
+            if name.endswith("_key") and isinstance(secret, SecretStr):
+                refuse_guessable(secret.get_secret_value())
+        return made
 
 
 def route_settings(kind: str) -> type[base.RouteSettings]:

@@ -27,6 +27,7 @@ class MqttSettings(RouteSettings):
     host: str
     """The broker's name or address."""
     port: int = Field(default=8883, ge=1, le=65535)
+    """Its TCP port."""
     tls: bool = True
     """Without TLS only a broker on this machine, or one that asks for no password."""
     ca_file: str = ""
@@ -36,7 +37,9 @@ class MqttSettings(RouteSettings):
     client_key: str = ""
     """PEM file of its key."""
     username: str = ""
+    """The account's name."""
     password: SecretStr = SecretStr("")
+    """The account's password."""
     client_id: str = Field(default="tongda", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     """Begins our client ids; two gateways on one broker need different ones."""
     prefix: str = "ews"

@@ -20,13 +20,17 @@ class SmtpSettings(RouteSettings):
     window: int = Field(10, ge=1, le=200)
     """Connections held to the mail server; each carries one message at a time."""
     host: str = "127.0.0.1"
+    """Name or address of the mail server."""
     port: int = Field(587, ge=1, le=65535)
+    """Its TCP port."""
     tls: Literal["none", "starttls", "tls"] = "starttls"
     """``starttls`` is demanded, never optional: a server that does not offer it is not used."""
     ca_file: str = ""
     """PEM file of the authority that signed the server's certificate; empty for the system's."""
     username: str = ""
+    """The account's name."""
     password: SecretStr = SecretStr("")
+    """The account's password."""
     from_address: str
     """Stands in ``From``; the name beside it is the warning's sender."""
     bounce_domain: str = ""
@@ -36,12 +40,15 @@ class SmtpSettings(RouteSettings):
     helo_name: str = ""
     """Name told in EHLO; empty for ``bounce_domain``."""
     connect_timeout: float = Field(10.0, gt=0)
+    """Seconds to reach the mail server."""
     command_timeout: float = Field(10.0, gt=0)
     """Seconds for each answer before the text is handed over; ``timeout`` is for the answer after it."""
     reuse_messages: int = Field(100, ge=1)
+    """Messages after which a connection is replaced."""
     reuse_idle: float = Field(60.0, gt=0)
     """Seconds of rest after which a connection is replaced instead of used again."""
     listen_host: str = "127.0.0.1"
+    """The address on which delivery reports are taken."""
     listen_port: int | None = Field(None, ge=0, le=65535)
     """Where delivery reports are taken; none if not set, a free port if 0."""
     listen_size: int = Field(200_000, ge=10_000)

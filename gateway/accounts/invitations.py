@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from gateway.desk.refused import DeskRefused
+from gateway.desk.staff import is_machine
 from gateway.desk.steps import SYSTEM
 from gateway.store import accounts as store
 from gateway.store import desk
@@ -69,13 +70,15 @@ async def invite(step: Step, login: str, purpose: Literal["invite", "reset"]) ->
         purpose: ``invite`` for somebody without an account, ``reset`` in place of password and second factor.
 
     Raises:
-        DeskRefused: ``no_person``, ``has_account`` or ``no_account``.
+        DeskRefused: ``no_person``, ``machine``, ``has_account`` or ``no_account``.
     """
     if step.actor != SYSTEM:
         await step.may("administer")
     person = await desk.person(step.connection, login)
     if person is None or not person.active:
         raise DeskRefused("no_person", f"{login!r} does not work at this desk", login=login)
+    if is_machine(login):
+        raise DeskRefused("machine", f"{login} is a source or a partner, which does not sign in", login=login)
     await _check_purpose(step, login, purpose)
     code = _new()
     await store.void_invitations(step.connection, login, step.now)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.coverage.progress import progress
 from gateway.coverage.words import Words, moment, percent, seconds, share
 
 if TYPE_CHECKING:
@@ -50,12 +51,13 @@ def _plain(part: Table | Text) -> str:
 
 def _heading(coverage: Coverage, words: Words, zone: tzinfo) -> Text:
     release = coverage.release
+    state = words[progress(release.state, coverage.deliveries.pending)]
     drill = f"【{words['drill']} {words.other['drill']}】 " if release.mode == "drill" else ""
     lines = [
         f"{words['title']}  {drill}{release.headline(words.language)}",
         (
             f"{words['reference']} {release.reference} · {words[release.msg_type]} · {words[release.level]}"
-            f" · {words[release.state]} · {release.sender(words.language)}"
+            f" · {state} · {release.sender(words.language)}"
         ),
         (
             f"{words['released_at']} {moment(release.released_at, zone)} · "

@@ -24,6 +24,8 @@ SILENT = "approver_silent"
 """Code of the alarm that an approver did not sign in time, and the next one was asked."""
 NOBODY = "nobody_signs"
 """Code of the alarm that everybody was asked."""
+UNSENT = "nobody_sends"
+"""Code of the alarm that what was approved does not leave."""
 
 
 class Place(NamedTuple):
@@ -75,6 +77,20 @@ async def _everybody_was_asked(step: Step, row: AlertRow, silent: list[str]) -> 
     said = f"alert {row.id} waits for approval and there is nobody else to ask: call somebody who may sign"
     await alarms.sound(step.connection, f"alert {row.id}", NOBODY, said, step.now)
     step.record("escalate", row.id, digest=row.digest, asked=None, silent=silent)
+
+
+async def call_sender(step: Step, row: AlertRow) -> bool:
+    """Raise the alarm that nobody sends what is approved; return whether it was not raised before.
+
+    The caller holds the alert.
+    """
+    seconds = step.policy.escalation.until_sent()
+    if not await store.unsent(step.connection, step.now, seconds, row.id):
+        return False
+    said = f"alert {row.id} is approved and nobody sends it: send it, or call somebody who may"
+    await alarms.sound(step.connection, f"alert {row.id}", UNSENT, said, step.now)
+    step.record("send_overdue", row.id, digest=row.digest)
+    return True
 
 
 async def _order(step: Step, row: AlertRow) -> list[Place]:

@@ -1,5 +1,8 @@
 """Steps on contacts and groups: each by a person who may, within that person's area, with its record.
 
+Who has a region puts own contacts into groups that there are, and out of them. What groups there are, and who
+is in the one that drills go to (``drill_group``), is for somebody whose rights hold everywhere.
+
 The log says who changed what of which contact. It holds no number, no address and no name of a contact.
 """
 
@@ -29,7 +32,7 @@ LEAST_REASON = 2
 MOST_REASON = 200
 
 
-async def add(step: Step, entry: Entry, groups: Collection[int]) -> int:
+async def add(step: Step, entry: Entry, groups: Collection[int], drill_group: str | None) -> int:
     """Add a contact and return its number."""
     person = await step.may("contacts")
     _check_region(person, entry.region)
@@ -37,8 +40,7 @@ async def add(step: Step, entry: Entry, groups: Collection[int]) -> int:
     if number is None:
         raise _number_taken(entry)
     channels = await store.add_addresses(step.connection, number, entry.addresses)
-    for group in await _known(step, groups):
-        await store.join(step.connection, group, [number])
+    await _move(step, person, number, groups, drill_group)
     step.record(
         "contact_added",
         f"contact {number}",
@@ -51,7 +53,12 @@ async def add(step: Step, entry: Entry, groups: Collection[int]) -> int:
 
 
 async def change(
-    step: Step, number: int, entry: Entry, dropped: Collection[int], groups: Collection[int]
+    step: Step,
+    number: int,
+    entry: Entry,
+    dropped: Collection[int],
+    groups: Collection[int],
+    drill_group: str | None,
 ) -> None:
     """Change a contact; ``dropped`` are its addresses to delete, by their numbers."""
     person = await step.may("contacts")
@@ -65,7 +72,7 @@ async def change(
         await store.change_contact(step.connection, number, **values)
     gone = await store.drop_addresses(step.connection, number, dropped)
     added = await store.add_addresses(step.connection, number, entry.addresses)
-    moved = await _move(step, number, groups)
+    moved = await _move(step, person, number, groups, drill_group)
     if changed or gone or added or moved:
         said = {"changed": changed, "dropped": gone, "added": sorted(added), "groups": sorted(groups)}
         if "region" in changed:
@@ -99,7 +106,7 @@ async def reveal(step: Step, number: int, reason: str) -> list[AddressRow]:
 
 async def add_group(step: Step, name: str) -> int:
     """Add a group and return its number."""
-    await step.may("contacts")
+    scope.check_everywhere(await step.may("contacts"))
     number = await store.add_group(step.connection, name)
     if number is None:
         raise DeskRefused("group_taken", f"there is a group {name} already", name=name)
@@ -110,22 +117,18 @@ async def add_group(step: Step, name: str) -> int:
 async def drop_group(step: Step, number: int) -> None:
     """Delete a group; its members stay contacts."""
     person = await step.may("contacts")
+    scope.check_everywhere(person)
     group = await _group(step, person, number)
-    if group.others:
-        raise DeskRefused(
-            "group_elsewhere",
-            f"{group.others} of its members belong to another area: ask somebody with rights everywhere",
-            others=group.others,
-        )
     await store.drop_group(step.connection, number)
     step.record("group_dropped", f"group {number}", name=redact_text(group.name), members=group.members)
 
 
-async def join(step: Step, number: int, contacts: Collection[int]) -> int:
+async def join(step: Step, number: int, contacts: Collection[int], drill_group: str | None) -> int:
     """Put contacts into a group and return how many were not in it."""
     person = await step.may("contacts")
-    await _group(step, person, number)
-    for contact in contacts:
+    group = await _group(step, person, number)
+    _check_drills(person, {group.name}, drill_group)
+    for contact in sorted(contacts):  # in one order, so that two people never wait for each other
         await _held(step, person, contact)
     joined = await store.join(step.connection, number, contacts) if contacts else 0
     if joined:
@@ -133,10 +136,11 @@ async def join(step: Step, number: int, contacts: Collection[int]) -> int:
     return joined
 
 
-async def leave(step: Step, number: int, contact: int) -> None:
+async def leave(step: Step, number: int, contact: int, drill_group: str | None) -> None:
     """Take a contact out of a group."""
     person = await step.may("contacts")
-    await _group(step, person, number)
+    group = await _group(step, person, number)
+    _check_drills(person, {group.name}, drill_group)
     await _held(step, person, contact)
     if await store.leave(step.connection, number, contact):
         step.record("group_left", f"group {number}", contacts=[contact])
@@ -161,17 +165,26 @@ async def _group(step: Step, person: Person, number: int) -> GroupRow:
     return row
 
 
-async def _known(step: Step, groups: Collection[int]) -> Collection[int]:
-    known = {one.id for one in await store.group_names(step.connection)} if groups else set()
-    if unknown := set(groups) - known:
-        raise DeskRefused("no_group", f"there is no group {min(unknown)}", group=min(unknown))
-    return groups
+def _check_drills(person: Person, changed: Collection[str], drill_group: str | None) -> None:
+    """Refuse to somebody of one region a change of these groups where drills go to one of them."""
+    if person.region is not None and drill_group in changed:
+        raise DeskRefused(
+            "drill_group",
+            f"drills go to the group {drill_group}: somebody whose rights hold everywhere says who is in it",
+            group=drill_group,
+        )
 
 
-async def _move(step: Step, number: int, groups: Collection[int]) -> bool:
+async def _move(
+    step: Step, person: Person, number: int, groups: Collection[int], drill_group: str | None
+) -> bool:
     """Have a contact be in these groups and no others; return whether that changed anything."""
-    wanted = set(await _known(step, groups))
+    names = {one.id: one.name for one in await store.group_names(step.connection)}
+    wanted = set(groups)
+    if unknown := wanted - names.keys():
+        raise DeskRefused("no_group", f"there is no group {min(unknown)}", group=min(unknown))
     there = {group for group, _ in await store.groups_of(step.connection, number)}
+    _check_drills(person, {names[one] for one in wanted ^ there if one in names}, drill_group)
     for group in sorted(there - wanted):
         await store.leave(step.connection, group, number)
     for group in sorted(wanted - there):

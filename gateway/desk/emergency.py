@@ -37,22 +37,42 @@ async def release(step: Step, office: Office, row: AlertRow, digest: str, reason
     Only the digest that was shown is sent, and the row that stands for the missing signatures is
     bound to it. A second call returns the release that the first one made.
     """
-    if not reason.strip():
-        raise DeskRefused("reason", "say why it cannot wait for the other signatures", why="emergency")
+    _check_reason(reason)
     await step.may("release", row)
     if done := await store.release_of(step.connection, row.id):
         return Released(done.id, done.reference, {})
-    if not offered(office.policy, row):
-        raise DeskRefused(
-            "emergency_off",
-            f"alert {row.id} ({row.level}, {row.state}) cannot be sent on one signature: have it approved",
-            alert=row.id,
-        )
+    _check_offered(office.policy, row)
     standing = await signing.sign(step, office, row, digest)
     if standing.have < standing.need:
         await _write_down(step, row, digest, reason, standing)
     row = await step.change(row, "approve", approved_at=step.now)
     return await leaving.leave(step, office, row)
+
+
+async def check(step: Step, office: Office, row: AlertRow, digest: str, reason: str) -> bool:
+    """Refuse what :func:`release` would refuse, and change nothing; return whether it is not sent yet."""
+    _check_reason(reason)
+    await step.may("release", row)
+    if await store.release_of(step.connection, row.id):
+        return False
+    _check_offered(office.policy, row)
+    await signing.check(step, office, row, digest)
+    leaving.check_routes(office, row)
+    return True
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise DeskRefused("reason", "say why it cannot wait for the other signatures", why="emergency")
+
+
+def _check_offered(policy: Policy, row: AlertRow) -> None:
+    if not offered(policy, row):
+        raise DeskRefused(
+            "emergency_off",
+            f"alert {row.id} ({row.level}, {row.state}) cannot be sent on one signature: have it approved",
+            alert=row.id,
+        )
 
 
 async def _write_down(
@@ -75,6 +95,16 @@ async def _write_down(
 
 async def cosign(step: Step, row: AlertRow, digest: str) -> None:
     """Sign afterwards; the same person doing so again changes nothing."""
+    if not await check_cosign(step, row, digest):
+        return
+    await emergencies.cosign(step.connection, row.id, step.actor, step.now)
+    for code in (DUE, OVERDUE):
+        await alarms.clear(step.connection, f"alert {row.id}", code, step.now)
+    step.record("cosign", row.id, digest=digest)
+
+
+async def check_cosign(step: Step, row: AlertRow, digest: str) -> bool:
+    """Refuse a signature afterwards that would not be taken; return whether it is missing yet."""
     person = await step.may("approve", row)
     await check_authorised(step.connection, step.policy, person, row, step.now)
     one = await emergencies.of_alert(step.connection, row.id)
@@ -83,15 +113,13 @@ async def cosign(step: Step, row: AlertRow, digest: str) -> None:
     if one.digest != digest:
         raise DeskRefused("stale", f"alert {row.id} is not what you saw: look at it again", alert=row.id)
     if one.cosigned_by == step.actor:
-        return
+        return False
     await _check_another(step, row, one)
-    if not await emergencies.cosign(step.connection, row.id, step.actor, step.now):
+    if one.cosigned_by is not None:
         raise DeskRefused(
             "cosigned", f"{one.cosigned_by} has signed alert {row.id} afterwards", person=one.cosigned_by
         )
-    for code in (DUE, OVERDUE):
-        await alarms.clear(step.connection, f"alert {row.id}", code, step.now)
-    step.record("cosign", row.id, digest=digest)
+    return True
 
 
 async def _check_another(step: Step, row: AlertRow, one: EmergencyRow) -> None:

@@ -99,7 +99,9 @@ async def confirm(one: Step, number: int, *, partly: bool) -> None:
     await store.change_import(one.connection, number, "ready", state="running", rows=0, seen_at=one.now)
 
 
-async def rehearse(database: Database, clock: Clock, policy: Policy, number: int, checks: Checks) -> None:
+async def rehearse(
+    database: Database, clock: Clock, policy: Policy, number: int, checks: Checks, drill_group: str | None
+) -> None:
     """Read a file and tell in its report what would happen; nothing but the report is kept."""
 
     async def work(row: ImportRow, path: Path) -> None:
@@ -110,7 +112,7 @@ async def rehearse(database: Database, clock: Clock, policy: Policy, number: int
             transaction = connection.transaction()
             await transaction.start()
             try:
-                said = await report(connection)
+                said = await _within_rights(connection, area, drill_group, report)
             finally:
                 await transaction.rollback()
         await _end(database, clock, row, "ready" if said["read"] > said["refused_rows"] else "refused", said)
@@ -118,7 +120,9 @@ async def rehearse(database: Database, clock: Clock, policy: Policy, number: int
     await _on_file(database, clock, number, "checking", work)
 
 
-async def bring(database: Database, clock: Clock, policy: Policy, number: int, checks: Checks) -> None:
+async def bring(
+    database: Database, clock: Clock, policy: Policy, number: int, checks: Checks, drill_group: str | None
+) -> None:
     """Bring a confirmed file in; its rows, its record in the log and its report, or nothing."""
 
     async def work(row: ImportRow, path: Path) -> None:
@@ -131,7 +135,8 @@ async def bring(database: Database, clock: Clock, policy: Policy, number: int, c
                 raise DeskRefused(
                     "scope", "the area of your rights was changed meanwhile: send the file again"
                 )
-            said = await report(await store.driver(one.connection))
+            driver = await store.driver(one.connection)
+            said = await _within_rights(driver, area, drill_group, report)
             counts = {name: said[name] for name in ("read", "created", "updated", "refused_rows")}
             one.record("imported", f"import {number}", kind=row.kind, sha256=row.sha256, **counts)
             values = {"report": said, "data": None, "ended_at": clock.now(), "rows": said["read"]}
@@ -178,6 +183,26 @@ async def _read(
         return told((await contacts.bring_in(one, reader, people, keep=True))._asdict())
 
     return bring_contacts
+
+
+async def _within_rights(
+    connection: asyncpg.Connection,
+    area: str,
+    drill_group: str | None,
+    work: Callable[[asyncpg.Connection], Awaitable[dict[str, Any]]],
+) -> dict[str, Any]:
+    """Do the work of somebody of one area; refuse where it changed what groups mean for the whole desk."""
+    if not area:
+        return await work(connection)
+    before = await store.groups_with(connection, drill_group)
+    said = await work(connection)
+    if await store.groups_with(connection, drill_group) != before:
+        raise DeskRefused(
+            "import_groups",
+            "the file makes a group or changes that of drills: leave that out, or ask somebody whose rights "
+            "hold everywhere",
+        )
+    return said
 
 
 async def _signalled(

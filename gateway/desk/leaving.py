@@ -41,17 +41,7 @@ class Released(NamedTuple):
 
 async def leave(step: Step, office: Office, row: AlertRow) -> Released:
     """Release an approved alert inside the step; the caller has checked who asks for it."""
-    if row.state in {"withdrawn", "expired"}:
-        raise DeskRefused(
-            "state",
-            f"not sent: alert {row.id} is {row.state}",
-            why="not_sent",
-            alert=row.id,
-            state=row.state,
-        )
-    if row.state == "submitted":  # say what is missing rather than that it cannot be done
-        await check_signed(step, office, row)
-    move(row, "release")
+    await _check_state(step, office, row)
     await check_unchanged(step, row)
     check_routes(office, row)
     await check_signed(step, office, row)
@@ -66,9 +56,29 @@ async def leave(step: Step, office: Office, row: AlertRow) -> Released:
     return opened
 
 
-async def check_unchanged(step: Step, row: AlertRow) -> None:
-    """Refuse unless what lies in the database is what was signed, target by target, and still valid."""
-    assert row.target_list_id is not None
+async def check(step: Step, office: Office, row: AlertRow) -> None:
+    """Refuse what :func:`leave` would refuse, without comparing the recipients one by one."""
+    await _check_state(step, office, row)
+    _check_not_ended(step, row)
+    check_routes(office, row)
+    await check_signed(step, office, row)
+
+
+async def _check_state(step: Step, office: Office, row: AlertRow) -> None:
+    if row.state in {"withdrawn", "expired"}:
+        raise DeskRefused(
+            "state",
+            f"not sent: alert {row.id} is {row.state}",
+            why="not_sent",
+            alert=row.id,
+            state=row.state,
+        )
+    if row.state == "submitted":  # say what is missing rather than that it cannot be done
+        await check_signed(step, office, row)
+    move(row, "release")
+
+
+def _check_not_ended(step: Step, row: AlertRow) -> None:
     if row.expires <= step.now:
         raise DeskRefused(
             "expired",
@@ -78,6 +88,12 @@ async def check_unchanged(step: Step, row: AlertRow) -> None:
             alert=row.id,
             ended=row.expires,
         )
+
+
+async def check_unchanged(step: Step, row: AlertRow) -> None:
+    """Refuse unless what lies in the database is what was signed, target by target, and still valid."""
+    assert row.target_list_id is not None
+    _check_not_ended(step, row)
     targets = await store.target_list(step.connection, row.target_list_id)
     alert = alert_of(row)
     same = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from gateway.desk import staff
@@ -9,10 +10,21 @@ from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import check_login
 from gateway.store import accounts
 from gateway.store import desk as store
+from gateway.store.audit import canonical
 
 if TYPE_CHECKING:
     from gateway.desk.steps import Step
     from gateway.store.desk import Person
+
+
+async def hold(one: Step) -> None:
+    """Wait until nobody else changes people, and keep others from it until the step ends.
+
+    Two administrators cannot take the right from each other at once then. Whoever reads somebody in order
+    to change what was read holds this first: what is read is kept as it is until the step ends, and two who
+    had read each other would wait for each other.
+    """
+    await store.hold_name(one.connection, "people of the desk")
 
 
 async def put(one: Step, person: Person) -> None:
@@ -24,8 +36,7 @@ async def put(one: Step, person: Person) -> None:
         DeskRefused: login, name or a role cannot be; ``login``, ``name``, ``roles``.
     """
     _check(one, person)
-    # One at a time, so that two administrators cannot take the right from each other at once.
-    await store.hold_name(one.connection, "people of the desk")
+    await hold(one)
     if other := await store.login_like(one.connection, person.login):
         raise DeskRefused(
             "login",
@@ -40,6 +51,25 @@ async def put(one: Step, person: Person) -> None:
         await accounts.end_sessions(one.connection, person.login, one.now)
     said = {"roles": list(person.roles), "active": person.active}
     one.record("person", f"person {person.login}", **said, region=person.region, unit=person.unit)
+
+
+def version(person: Person) -> str:
+    """Return what a page carries, so that it can be told whether a person is still as it was shown."""
+    return hashlib.sha256(canonical(person._asdict())).hexdigest()[:16]
+
+
+def check_seen(before: Person, seen: str) -> None:
+    """Refuse what somebody decided on a page that shows the person otherwise: it would undo a later change.
+
+    ``seen`` is the :func:`version` on the page, empty where no page lay between.
+    """
+    if seen and seen != version(before):
+        raise DeskRefused(
+            "changed",
+            f"{before.login} was changed meanwhile: look at the page again",
+            why="person",
+            person=before.login,
+        )
 
 
 def _check(one: Step, person: Person) -> None:

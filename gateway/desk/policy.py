@@ -106,7 +106,10 @@ class Confirm(_Strict):
 
 
 class Escalation(_Strict):
-    """Seconds after which the next approver is asked where nobody signs; 0 asks nobody further."""
+    """Seconds after which the next approver is asked where nobody signs; 0 asks nobody further.
+
+    After as many an alarm says that nobody sends what is approved; that is never turned off.
+    """
 
     red: NonNegativeFloat = 180
     orange: NonNegativeFloat = 180
@@ -116,6 +119,13 @@ class Escalation(_Strict):
     def seconds(self) -> dict[str, float]:
         """Return the seconds by level."""
         return {level: getattr(self, level) for level in type(self).model_fields}
+
+    def until_sent(self) -> dict[str, float]:
+        """Return the seconds by level that an approved alert waits before an alarm; those of 0 are ours."""
+        return {
+            level: seconds or float(type(self).model_fields[level].default)
+            for level, seconds in self.seconds().items()
+        }
 
 
 class Emergency(_Strict):

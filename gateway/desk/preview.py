@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from gateway.audience.locate import Region
     from gateway.desk.office import Office
 
+_TOLD = {"drill_words": "test_words_in_actual", "live_words": "actual_words_in_test"}
+"""Refusal of the desk -> what the lint says of the same words: once is enough."""
 _WITH_SUBJECT = frozenset({"smtp"})
 """Kinds of channel that show a subject beside the text."""
 SAMPLE_LINK = "https://warning.example.org/c/0123456789abcdef0123456789abcdef"
@@ -102,16 +104,14 @@ def preview(office: Office, draft: Draft, now: datetime) -> Preview:
     stamped = compose.stamped(draft.alert, draft.alert.references, now, office.settings.zone)
     draft = draft._replace(alert=stamped)
     channels = [_on_channel(office, draft, name) for name in draft.channels]
-    refused = [one.refusal for one in channels if one.refusal is not None]
-    return Preview(
-        channels,
-        _fields(stamped),
-        [*_refusals(stamped, draft.mode, now), *refused],
-        [
-            *(one for one in lint(stamped, now=now, hazards=office.hazards) if one.code not in SETTLED),
-            *other_colours(stamped, draft.level),
-        ],
-    )
+    refused = [*_refusals(stamped, draft.mode, now), *(one.refusal for one in channels if one.refusal)]
+    told = [(_TOLD[one.code], f"alert/{one.values['path']}") for one in refused if one.code in _TOLD]
+    found = [
+        one
+        for one in lint(stamped, now=now, hazards=office.hazards)
+        if one.code not in SETTLED and (one.code, one.path) not in told
+    ]
+    return Preview(channels, _fields(stamped), refused, [*found, *other_colours(stamped, draft.level)])
 
 
 def _fields(alert: Alert) -> dict[str, list[Field]]:

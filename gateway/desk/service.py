@@ -130,25 +130,23 @@ class Desk:
         async with self._step(author) as one:
             row = await one.hold(alert_id)
             await one.may(_right(row), row)
-            if version not in (None, row.version):
-                raise DeskRefused(
-                    "changed", f"alert {alert_id} was changed meanwhile: look at it again", alert=alert_id
-                )
+            _check_version(row, version)
             return await one.inside(_right(row), await drafting.edit(one, self.office, row, changes))
 
-    async def submit(self, alert_id: int, author: str) -> AlertRow:
-        """Check the draft, freeze people, texts and plan, and ask for approval."""
+    async def submit(self, alert_id: int, author: str, version: int | None = None) -> AlertRow:
+        """Check the draft, freeze people, texts and plan, and ask for approval.
+
+        ``version`` is the one that the author looked at, as in :meth:`edit`.
+        """
         seen = (await self.show(alert_id)).alert
         if seen.state in {"submitted", "approved"}:
             return seen
+        _check_version(seen, version)
         chosen = await submission.resolve(self.database, self.office, seen)
         async with self._step(author) as one:
             row = await one.hold(alert_id)
             await one.may(_right(row), row)
-            if row.version != seen.version:
-                raise DeskRefused(
-                    "changed", f"alert {alert_id} was changed meanwhile: look at it again", alert=alert_id
-                )
+            _check_version(row, seen.version)
             if row.state in {"submitted", "approved"}:
                 return row
             return await one.inside(_right(row), await submission.submit(one, self.office, row, chosen))
@@ -164,6 +162,42 @@ class Desk:
                 row = await one.change(row, "approve", approved_at=one.now)
             released = await self._release_at_once(one, row)
             return Signed(await one.read(row.id), have, need, released)
+
+    async def check_approve(self, alert_id: int, digest: str, person: str, *, send: bool) -> bool:
+        """Refuse as :meth:`approve`, and :meth:`release` where it is to be sent, and change nothing.
+
+        Returns whether anything of it is to be done yet.
+        For whoever asks for a code first: a code that is used up for a refusal is missing a moment later.
+        """
+        async with self._step(person) as one:
+            row = await one.read(alert_id)
+            signed, _ = await signing.check(one, self.office, row, digest)
+            if send:
+                await one.may("release", row)
+                leaving.check_routes(self.office, row)
+            return person not in signed or (send and row.state != "released")
+
+    async def check_release(self, alert_id: int, person: str, digest: str) -> bool:
+        """Refuse as :meth:`release` and change nothing; return whether it is not sent yet."""
+        async with self._step(person) as one:
+            row = await one.read(alert_id)
+            await one.may("release", row)
+            if await store.release_of(one.connection, row.id):
+                return False
+            if digest != row.digest:
+                raise signing.stale(row)
+            await leaving.check(one, self.office, row)
+            return True
+
+    async def check_release_alone(self, alert_id: int, digest: str, person: str, reason: str) -> bool:
+        """Refuse as :meth:`release_alone` and change nothing; return whether it is not sent yet."""
+        async with self._step(person) as one:
+            return await emergency.check(one, self.office, await one.read(alert_id), digest, reason)
+
+    async def check_cosign(self, alert_id: int, digest: str, person: str) -> bool:
+        """Refuse as :meth:`cosign` and change nothing; return whether the signature is missing yet."""
+        async with self._step(person) as one:
+            return await emergency.check_cosign(one, await one.read(alert_id), digest)
 
     async def reject(self, alert_id: int, digest: str, person: str, reason: str) -> AlertRow:
         """Send a submitted or approved alert back to its author with a reason."""
@@ -210,8 +244,11 @@ class Desk:
             await one.may("draft", row)
             return await one.inside("draft", await drafting.open_update(one, self.office, row))
 
-    async def cancel(self, alert_id: int, person: str) -> AlertRow:
-        """Submit the Cancel that was prepared when the alert was released, and return it."""
+    async def cancel(self, alert_id: int, person: str, version: int | None = None) -> AlertRow:
+        """Submit the Cancel that was prepared when the alert was released, and return it.
+
+        ``version`` is the one of the Cancel that the person looked at, as in :meth:`edit`.
+        """
         async with self._step(person) as one:
             row = await one.hold(alert_id)
             await one.may("cancel", row)
@@ -226,6 +263,7 @@ class Desk:
                 )
             if prepared.state != "draft":
                 return prepared
+            _check_version(prepared, version)
             plan = prepared.plan or {}
             plan |= {"authors": sorted({*plan["authors"], person})}
             await store.change_alert(one.connection, prepared.id, author=person, plan=plan)
@@ -235,8 +273,11 @@ class Desk:
                 await self._release_at_once(one, submitted)
             return await one.read(prepared.id)
 
-    async def withdraw(self, alert_id: int, person: str) -> AlertRow:
-        """Give up an alert that was not released; a prepared Cancel stays as long as its warning stands."""
+    async def withdraw(self, alert_id: int, person: str, digest: str | None = None) -> AlertRow:
+        """Give up an alert that was not released; a prepared Cancel stays as long as its warning stands.
+
+        ``digest`` is that of what the person looked at, empty for a draft: anything else is refused.
+        """
         async with self._step(person) as one:
             row = await one.hold(alert_id)
             await one.may(_right(row), row)
@@ -246,6 +287,8 @@ class Desk:
                 raise DeskRefused(
                     "cancel_kept", "the Cancel stays ready while its warning stands: reject it instead"
                 )
+            if digest not in (None, row.digest or ""):
+                raise signing.stale(row)
             row = await one.change(row, "withdraw")
             one.record("withdraw", row.id)
             return row
@@ -280,6 +323,18 @@ class Desk:
         except Exception:  # the other alerts must not wait for it
             log.exception("nobody can be asked to sign", alert=alert_id, alarm=True)
             return None
+
+    async def remind_senders(self) -> list[int]:
+        """Raise an alarm for each alert that is approved and not sent in time; safe at any time."""
+        now, seconds = self.clock.now(), self.office.policy.escalation.until_sent()
+        async with self.database.begin() as connection:
+            await summons.calm(connection, now)
+            late = await summons.unsent(connection, now, seconds)
+        return [number for number in late if await self._remind_sender(number)]
+
+    async def _remind_sender(self, alert_id: int) -> bool:
+        async with self._step(SYSTEM) as one:
+            return await calling.call_sender(one, await one.hold(alert_id))
 
     async def remind_cosigners(self) -> list[int]:
         """Raise an alarm for each emergency release that nobody signed in time; safe at any time."""
@@ -352,6 +407,11 @@ def _read(data: bytes) -> Alert:
             "not_cap", f"{unsure.path}: {unsure.message}; mend the file, or write the warning at the desk"
         )
     return parsed.alert
+
+
+def _check_version(row: AlertRow, version: int | None) -> None:
+    if version not in (None, row.version):
+        raise DeskRefused("changed", f"alert {row.id} was changed meanwhile: look at it again", alert=row.id)
 
 
 def _right(row: AlertRow) -> Right:

@@ -40,13 +40,21 @@ class Standing(NamedTuple):
 
 async def sign(step: Step, office: Office, row: AlertRow, digest: str) -> Standing:
     """Sign what the approver saw, named by its digest; signing twice is one signature."""
+    signed, need = await check(step, office, row, digest)
+    if step.actor in signed:
+        return Standing(len(signed), need)
+    if await store.sign(step.connection, row.id, digest, step.actor, "approve", "", step.now):
+        step.record("approve", row.id, digest=digest, **await _alike(step, row, signed))
+    return Standing(len(await step.signed(row)), need)
+
+
+async def check(step: Step, office: Office, row: AlertRow, digest: str) -> tuple[set[str], int]:
+    """Refuse a signature that would not be taken; return who has signed, and how many must."""
     await may_sign(step, row, digest)
     await _check_not_over(step, row)
     need = await needed(step, office, row)
     signed = {one.person for one in await step.signed(row)}
-    if step.actor in signed:
-        return Standing(len(signed), need)
-    if len(signed) >= need or row.state == "released":
+    if step.actor not in signed and (len(signed) >= need or row.state == "released"):
         raise DeskRefused(
             "state",
             f"alert {row.id} is {row.state} already: no further approval is needed",
@@ -54,9 +62,7 @@ async def sign(step: Step, office: Office, row: AlertRow, digest: str) -> Standi
             alert=row.id,
             state=row.state,
         )
-    if await store.sign(step.connection, row.id, digest, step.actor, "approve", "", step.now):
-        step.record("approve", row.id, digest=digest, **await _alike(step, row, signed))
-    return Standing(len(await step.signed(row)), need)
+    return signed, need
 
 
 async def may_sign(step: Step, row: AlertRow, digest: str) -> None:

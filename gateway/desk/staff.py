@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from gateway.desk.steps import Step
     from gateway.store.desk import Person
 
+MACHINES = ("source.", "partner.")
+"""How the logins begin under which sources and partners draft; nobody signs in with one."""
 LONGEST = 60
 """Characters of a name or a unit."""
+
+
+def is_machine(login: str) -> bool:
+    """Return whether a login stands for a source or a partner."""
+    return login.startswith(MACHINES)
 
 
 async def administrator(step: Step, *regions: str | None) -> Person:

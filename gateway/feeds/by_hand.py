@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.alerts.model import Alert, MsgType
+from gateway.desk.calling import UNSENT
 from gateway.desk.compose import NOTHING
 from gateway.desk.emergency import DUE, OVERDUE
 from gateway.desk.incoming import from_source
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from gateway.store.desk import AlertRow
     from gateway.store.incoming import IncomingRow
 
-OWED = (DUE, OVERDUE)
-"""Codes of alarms that stand until another approver has signed."""
+OWED = (DUE, OVERDUE, UNSENT)
+"""Codes of alarms that stand until another approver has signed, or somebody has sent."""
 OPEN = ("inbox", "held", "quarantined", "stored")
 """States in which a person may still decide about a message."""
 
@@ -130,7 +131,7 @@ class ByHand:
         """Close an alarm that the person has looked at."""
         async with self._step(person) as one:
             check_everywhere(await one.may("draft"))
-            # A signature that is owed is not looked away: only signing ends its alarm.
+            # What is owed is not looked away: only signing, or sending, ends its alarm.
             if not await alarms.dismiss(one.connection, alarm_id, one.now, but=OWED):
                 raise DeskRefused(
                     "no_alarm",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.alerts.signature import load_certificates, verify
+from gateway.desk.staff import MACHINES
 from gateway.feeds.rules import speaks_for
 from gateway.feeds.settings import RuleSettings
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 SEISMIC = "seismic"
 """The source of warnings that are made of seismic events here."""
-PARTNER = "partner."
+_SOURCE, PARTNER = MACHINES
 """What the names of partners begin with, among those of sources."""
 
 
@@ -76,7 +77,7 @@ class Origins:
 
     def login(self, source: str) -> str:
         """Return the login that stands for a source at the desk."""
-        return source if source.startswith(PARTNER) else f"source.{source}"
+        return source if source.startswith(PARTNER) else _SOURCE + source
 
     def waiting_for(self, source: str) -> list[str]:
         """Return the sources whose alerts a second word from this one releases; an unofficial one: none."""

@@ -15,10 +15,19 @@ DATABASE_FAULTS: tuple[type[Exception], ...] = (
 )
 
 
+def took_back(error: Exception) -> bool:
+    """Return whether the database took a transaction back for another one: nothing of it was done."""
+    return isinstance(_root(error), asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
+
+
+def _root(error: Exception) -> BaseException:
+    cause = getattr(error, "orig", None) or error
+    return cause.__cause__ if isinstance(cause.__cause__, asyncpg.PostgresError) else cause
+
+
 def database_fault(error: Exception) -> str:
     """Return what happened and the way out, without an address, a password or a statement."""
-    cause = getattr(error, "orig", None) or error
-    root = cause.__cause__ if isinstance(cause.__cause__, asyncpg.PostgresError) else cause
+    root = _root(error)
     if isinstance(root, asyncpg.UndefinedTableError):
         return "the database has no tables yet: start the gateway once with 'tongda up'"
     if isinstance(root, OSError):

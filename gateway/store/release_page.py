@@ -41,7 +41,16 @@ _BATCHES = text(
 )
 
 # How far a person got is the best of the person's deliveries, as in gateway.store.coverage.
-_BEST = "max((CAST('{2,2,2,1,0,3,0,0,4,5,6}' AS integer[]))[d.state + 1])"
+_STANDING = "(CAST('{{2,2,2,1,0,3,0,0,4,5,6}}' AS integer[]))[{}.state + 1]"
+_BEST = f"max({_STANDING.format('d')})"
+# The counters tell, without a look at any delivery, where some delivery stands so; nobody elsewhere does.
+_WHERE = text(
+    f"""
+    SELECT array_agg(DISTINCT k.channel) AS channels,
+        array_agg(DISTINCT k.region) FILTER (WHERE {_STANDING.format("k")} = :standing) AS regions
+    FROM counters AS k WHERE k.release_id = :release AND k.count > 0
+    """  # noqa: S608 - the fragment stands above
+)
 _MISSED = text(
     f"""
     SELECT t.id, t.contact_id, t.region, t.role, t.addresses, coalesce(p.standing, -1) AS standing
@@ -50,6 +59,8 @@ _MISSED = text(
     ) AS p ON true
     WHERE t.list_id = :list AND t.contact_id > :after AND t.role = ANY(CAST(:roles AS text[]))
       AND starts_with(t.region, :prefix) AND coalesce(p.standing, -1) < :below
+      AND (CAST(:regions AS text[]) IS NULL OR t.region = ANY(CAST(:regions AS text[])))
+      AND (CAST(:without AS text[]) IS NULL OR NOT t.addresses ?| CAST(:without AS text[]))
       AND (CAST(:standing AS integer) IS NULL OR coalesce(p.standing, -1) = :standing)
     ORDER BY t.contact_id LIMIT :limit
     """  # noqa: S608 - the fragment stands above
@@ -128,6 +139,9 @@ _APPROVERS = text(
 )
 
 
+_NO_ADDRESS = -1
+
+
 class Missed(NamedTuple):
     """Whom to look for among the targets of a release."""
 
@@ -154,7 +168,18 @@ async def batches(connection: AsyncConnection, release: int) -> dict[str, Row[An
 
 async def missed(connection: AsyncConnection, who: Missed, after: int, limit: int) -> Sequence[Row[Any]]:
     """Return targets that were not reached, by the number of their contact, from ``after`` on."""
+    regions, without = None, None
+    if who.standing is not None:
+        found = (await connection.execute(_WHERE, {"release": who.release, "standing": who.standing})).one()
+        if who.standing == _NO_ADDRESS:
+            without = found.channels or []
+        elif who.standing >= who.below or not found.regions:
+            return []
+        else:
+            regions = found.regions
     values = {
+        "regions": regions,
+        "without": without,
         "release": who.release,
         "list": who.target_list,
         "roles": list(who.roles),

@@ -124,13 +124,29 @@ _WAITING = text(
     """  # noqa: S608 - put together from constants
 )
 
+_UNSENT = text(
+    """
+    SELECT a.id FROM alerts AS a
+    JOIN jsonb_each_text(CAST(:seconds AS jsonb)) AS patience (level, seconds) ON patience.level = a.level
+    WHERE a.state = 'approved' AND a.expires > :now
+      AND a.approved_at + make_interval(secs => patience.seconds::float) <= :now
+      AND (CAST(:alert AS bigint) IS NULL OR a.id = :alert)
+      AND NOT EXISTS (
+        SELECT FROM alarms AS m
+        WHERE m.subject = 'alert ' || a.id AND m.code = 'nobody_sends' AND m.cleared_at IS NULL)
+    ORDER BY a.id
+    """
+)
+
 _CALMED = text(
     """
     UPDATE alarms AS m SET cleared_at = :now
-    WHERE m.cleared_at IS NULL AND m.code IN ('approver_silent', 'nobody_signs') AND NOT EXISTS (
+    WHERE m.cleared_at IS NULL AND m.code IN ('approver_silent', 'nobody_signs', 'nobody_sends')
+      AND NOT EXISTS (
         SELECT FROM alerts AS a
-        WHERE m.subject = 'alert ' || a.id AND a.state = 'submitted' AND a.expires > :now
-          AND a.submitted_at <= m.raised_at)
+        WHERE m.subject = 'alert ' || a.id AND a.expires > :now AND CASE m.code
+            WHEN 'nobody_sends' THEN a.state = 'approved' AND a.approved_at < m.raised_at
+            ELSE a.state = 'submitted' AND a.submitted_at <= m.raised_at END)
     """
 )
 
@@ -179,6 +195,14 @@ async def due(
     return list((await connection.execute(_DUE, values)).scalars())
 
 
+async def unsent(
+    connection: AsyncConnection, now: datetime, seconds: Mapping[str, float], alert_id: int | None = None
+) -> list[int]:
+    """Return alerts that are approved for so long, by level, and nobody sends, without an open alarm."""
+    values = {"now": now, "seconds": orjson.dumps(dict(seconds)).decode(), "alert": alert_id}
+    return list((await connection.execute(_UNSENT, values)).scalars())
+
+
 async def waiting(connection: AsyncConnection, login: str, now: datetime) -> list[Waiting]:
     """Return what waits for signatures or for its release, the most urgent first."""
     rows = await connection.execute(_WAITING, {"login": login, "now": now})
@@ -186,5 +210,5 @@ async def waiting(connection: AsyncConnection, login: str, now: datetime) -> lis
 
 
 async def calm(connection: AsyncConnection, now: datetime) -> int:
-    """Close the alarms about silent approvers of what no longer waits; return how many."""
+    """Close the alarms about silent approvers and senders of what no longer waits; return how many."""
     return (await connection.execute(_CALMED, {"now": now})).rowcount

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from gateway.store.console_tables import switches as table
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 Kind: TypeAlias = Literal["route", "source"]
+_LONGEST = 1000
+"""Characters of the reasons of everybody who turned a thing off, together."""
 
 
 class SwitchRow(NamedTuple):
@@ -32,6 +34,11 @@ class SwitchRow(NamedTuple):
     by: str
     at: datetime
 
+    @property
+    def version(self) -> str:
+        """What a page carries, so that it can be told whether the switch is still as it was shown."""
+        return f"{self.at.isoformat()} {self.by}"
+
 
 def route(channel: str, mode: str) -> str:
     """Return the name of the switch of one channel under the credentials of one mode."""
@@ -41,16 +48,28 @@ def route(channel: str, mode: str) -> str:
 async def set_switch(
     connection: AsyncConnection, kind: Kind, name: str, *, off: bool, reason: str, by: str, at: datetime
 ) -> bool:
-    """Turn something off or on; False where it was so already, and then who did it first stays."""
+    """Turn something off or on; False where it was so already.
+
+    What another person turned off before is turned off again, with both reasons.
+    """
     said = {"off": off, "reason": reason, "by": by, "at": at}
-    statement = (
-        upsert(table)
-        .values(kind=kind, name=name, **said)
-        .on_conflict_do_update(index_elements=["kind", "name"], set_=said, where=~table.c.off)
-        if off
-        else update(table).where(table.c.kind == kind, table.c.name == name, table.c.off).values(said)
-    )
-    return (await connection.execute(statement.returning(table.c.name))).first() is not None
+    if off:
+        row = upsert(table).values(kind=kind, name=name, **said)
+        both = func.left(row.excluded.reason + " | " + table.c.by + ": " + table.c.reason, _LONGEST)
+        again = said | {"reason": case((table.c.off, both), else_=row.excluded.reason)}
+        new = ~table.c.off | (table.c.by != row.excluded.by)
+        statement = row.on_conflict_do_update(index_elements=["kind", "name"], set_=again, where=new)
+        return (await connection.execute(statement.returning(table.c.name))).first() is not None
+    one = (table.c.kind == kind) & (table.c.name == name) & table.c.off
+    done = await connection.execute(update(table).where(one).values(said))
+    return bool(done.rowcount)
+
+
+async def hold(connection: AsyncConnection, kind: Kind, name: str) -> SwitchRow | None:
+    """Return a switch, which stays as it is until the transaction ends; None: it was never turned off."""
+    query = select(table).where(table.c.kind == kind, table.c.name == name).with_for_update()
+    row = (await connection.execute(query)).first()
+    return SwitchRow(*row) if row else None
 
 
 async def switches(connection: AsyncConnection, kind: Kind) -> dict[str, SwitchRow]:

@@ -151,6 +151,11 @@ class TestInvitations:
         assert await refusal(invite(door, "gone", "invite")) == "no_person"
         assert await refusal(invite(door, "nobody", "invite")) == "no_person"
 
+    @pytest.mark.parametrize("login", ["source.weather", "partner.rivers"])
+    async def test_a_source_or_partner_gets_none(self, door, login):
+        await door.desk.set_person(Person(login, "虚构来源", ("author",), active=True))
+        assert await refusal(invite(door, login, "invite")) == "machine"
+
     async def test_who_is_out_meanwhile_does_not_come_in_by_it(self, door):
         newcomer = await invite(door, "author", "reset")
         await door.desk.set_person(Person("author", "虚构", ("author",), active=False))

@@ -1,4 +1,7 @@
-"""Signing in: what lets somebody in, what slows guessing down, and what nobody learns."""
+"""Signing in: what lets somebody in, what slows guessing down, and what nobody learns.
+
+S3: guesses, enumeration, codes that come again, sessions that were planted or outlived their person.
+"""
 
 from __future__ import annotations
 
@@ -137,16 +140,19 @@ class TestGuessing:
 
     async def test_a_guesser_elsewhere_does_not_hold_the_officer_up(self, door):
         for _ in range(50):
-            await refusal(door.enter(password="wrong", origin=THERE))
-        await door.enter()
+            guess = await refusal(door.enter(password="wrong", origin=THERE))
+        assert guess == "wait"
+        assert await refusal(door.enter(origin=THERE)) == "wait"
+        assert (await door.enter()).login == "author"
 
     async def test_a_guesser_at_the_same_address_does_not_hold_a_known_browser_up(self, door):
         opened = await door.enter()
-        for _ in range(50):
-            await refusal(door.enter(password="wrong"))
-            await refusal(door.enter("first", password="wrong"))
-        door.clock.advance(STEP)
-        await door.enter(origin=HERE._replace(browser=opened.browser))
+        for _ in range(10):
+            assert await refusal(door.enter(password="wrong")) == "sign_in"
+            door.clock.advance(130)
+        assert await refusal(door.enter()) == "wait"
+        again = await door.enter(origin=HERE._replace(browser=opened.browser))
+        assert (again.login, again.browser) == ("author", opened.browser)
 
     async def test_a_known_browser_is_one_of_the_same_person(self, door):
         opened = await door.enter("first")
@@ -183,11 +189,13 @@ class TestGuessing:
     async def test_failures_are_forgotten_after_an_hour(self, door):
         for _ in range(10):
             door.clock.advance(900)
-            await refusal(door.enter(password="wrong"))
+            assert await refusal(door.enter(password="wrong")) == "sign_in"
+        door.clock.advance(890)
+        assert await refusal(door.enter()) == "wait"
         door.clock.advance(3601)
         for _ in range(2):
-            await refusal(door.enter(password="wrong"))
-        await door.enter()
+            assert await refusal(door.enter(password="wrong")) == "sign_in"
+        assert (await door.enter()).login == "author"
 
 
 class TestSessions:

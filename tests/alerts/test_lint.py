@@ -216,6 +216,8 @@ class TestValidity:
 
 
 class TestTexts:
+    """S10: what the approver is told about a text."""
+
     @pytest.mark.parametrize(
         ("field", "text", "code"),
         [
@@ -230,6 +232,15 @@ class TestTexts:
             ("description", "a\u200eb", "bidi_control"),
             ("description", "暴\u200b雨", "zero_width"),
             ("description", "a\ufeffb", "zero_width"),
+            ("description", "a\u180eb", "zero_width"),
+            ("description", "a\U000e0041b", "zero_width"),
+            ("description", "a\ufffcb", "zero_width"),
+            ("description", "a" + "\u0301" * 5, "marks_piled"),
+            ("description", "见 https://wаrn.example.org/1 。", "uri_lookalike"),
+            ("web", "https://wаrn.example.org/1", "uri_lookalike"),
+            ("web", "https://xn--wrn-5cd.example.org/1", "uri_lookalike"),
+            ("web", "https://xn--\u00df.example.org/1", "uri_lookalike"),
+            ("web", "https://warn.example.org@elsewhere.example.net/1", "uri_lookalike"),
             ("description", "<b>a</b>", "html_in_text"),
             ("description", "a &amp; b", "html_in_text"),
             ("contact", None, "contact_missing"),
@@ -250,7 +261,7 @@ class TestTexts:
         "text",
         [
             *("5 < 6 > 4", "R&D", "line\nbreak", "می\u200cخواهم", "क्\u200dष", "\u200eשלום", "မြန်\u200bမာ"),
-            *("👩\u200d🚒", "a & b; c"),
+            *("👩\u200d🚒", "a & b; c", "Tiếng Việt", "见 https://预警.example.org/1 。"),
         ],
     )
     def test_what_writing_needs_is_left_alone(self, changed, text):

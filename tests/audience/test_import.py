@@ -448,6 +448,8 @@ def outcome(path):
 
 
 class TestAWorkbookByHand:
+    """S5: no member leaves memory, unpacked sizes are held to."""
+
     @pytest.fixture
     def path(self, tmp_path):
         return tmp_path / "by_hand.xlsx"
@@ -540,6 +542,19 @@ class TestAWorkbookByHand:
     def test_one_without_a_sheet_is_no_readable_workbook(self, path, missing, content):
         with pytest.raises(FileRefused, match="no readable workbook"):
             cells(package(path, other={missing: content}))
+
+    def test_names_that_lead_out_of_the_archive_write_nothing_anywhere(self, path, tmp_path, monkeypatch):
+        """S5: a workbook is read in memory; its members are no files."""
+        inside = tmp_path / "inside"
+        inside.mkdir()
+        monkeypatch.chdir(inside)
+        evil = tmp_path / "evil.txt"
+        names = ("../evil.txt", "../../evil.txt", str(evil), "xl/../../evil.txt", "..\\evil.txt")
+        package(path, "<row><c><v>1</v></c></row>", other=dict.fromkeys(names, "x"))
+        before = sorted(tmp_path.rglob("*"))
+        assert cells(path) == [["1"]]
+        assert sorted(tmp_path.rglob("*")) == before
+        assert not evil.exists()
 
     def test_one_that_unpacks_to_more_than_the_limit_is_refused(self, path):
         package(path, other={"xl/media/image1.png": bytes(3 << 20)})

@@ -144,6 +144,8 @@ class TestAShape:
 
 
 class TestNothing:
+    """W6: no area is never everyone."""
+
     def test_no_area_is_refused(self):
         assert refused(AreaSpec()).code == "no_area"
 
@@ -159,6 +161,8 @@ class TestNothing:
 
 
 class TestTheText:
+    """W6: an area that is wider than its words is refused or flagged."""
+
     everywhere = AreaSpec(polygons=(ring_of(BY_CODE["990101000000"].geometry.buffer(0.1)),))
 
     def check(self, area, text):

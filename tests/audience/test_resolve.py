@@ -150,6 +150,8 @@ class TestByShape:
 
 
 class TestAFrozenList:
+    """W6: the people that were signed are the people that are sent to."""
+
     async def test_it_holds_everybody_once_with_the_first_address_of_each_channel(self, loaded):
         await run(
             loaded.url,

@@ -38,7 +38,9 @@ PROMISED_MS = 300
 ASIDE = (
     "/unreached",
     "/unreached?who=all",
-    "/unreached?who=all&why=5",  # nobody: all are looked at
+    "/unreached?who=all&why=5",  # nobody
+    "/unreached?who=all&why=-1",  # nobody: all addresses are looked at
+    "/unreached?who=all&why=1",
     "/timeline",
     "/coverage",
     "/receipts?q=虚构",
@@ -63,7 +65,8 @@ async def grow(database: Database, release: int, target_list: int) -> None:
         await connection.copy_records_to_table("regions", columns=columns, records=regions)
         targets = (
             (target_list, 1_000_000 + number, village(number % VILLAGES),
-             "responsible" if number % 100 == 0 else "resident", "zh-CN", "{}")
+             "responsible" if number % 100 == 0 else "resident", "zh-CN",
+             f'{{"email": "{number}@example.org", "sms": "86199{number:08d}"}}')
             for number in range(TARGETS)
         )  # fmt: skip
         columns = ("list_id", "contact_id", "region", "role", "language", "addresses")

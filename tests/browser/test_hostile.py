@@ -109,6 +109,8 @@ def paths() -> list[str]:
 
 
 class TestWordsOfStrangers:
+    """S4: nothing of it runs on any page."""
+
     @pytest.mark.parametrize("login", ["author", "admin", "registrar", "first"])
     async def test_run_on_no_page(self, console, database, desk, settings, server, visitor, login):  # noqa: F811
         await fill(console, database, desk, settings)

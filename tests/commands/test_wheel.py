@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ops.secret_shapes import found_in
+from tests.ops.test_secrets import INVENTED, SAMPLES
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -52,6 +55,18 @@ class TestWheel:
     @pytest.mark.parametrize("share", ["templates", "config"])
     def test_it_has_every_template_and_default(self, installed, share):
         assert files(installed / "gateway" / "_share" / share) == files(ROOT / share)
+
+    def test_it_has_no_secret(self, installed):
+        """S1: what looks like one is a sample of a comment, or belongs to a simulator."""
+        listed = SAMPLES.union(*(words for name, words in INVENTED.items() if name.startswith("channels/")))
+        strange = {
+            (str(name), shape, found)
+            for name in files(installed)
+            if not name.parts[0].endswith(".dist-info")
+            for shape, found in found_in((installed / name).read_bytes().decode("utf-8", "replace"))
+            if found not in listed
+        }
+        assert strange == set()
 
     def test_commands_work_outside_any_checkout(self, installed, tmp_path):
         ours = {name: value for name, value in os.environ.items() if not name.startswith("TONGDA_")}

@@ -48,7 +48,7 @@ ROUTES = {
         "smtp",
         {"from_address": "warning@example.org", "verp_key": "an invented key of a county that is not there"},
     ),
-    "radio": ("mqtt", {"host": "127.0.0.1", "fleet_key": "8f1c" * 16}),
+    "radio": ("mqtt", {"host": "127.0.0.1", "fleet_key": "8f1c7a02" * 8}),
 }
 
 

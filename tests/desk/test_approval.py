@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -14,13 +15,15 @@ from gateway.desk.compose import Changes
 from gateway.desk.findings import sentence
 from gateway.desk.freeze import digest_of
 from gateway.desk.refused import DeskRefused
+from gateway.desk.render import Templates
 from gateway.desk.service import Desk
+from gateway.share import share
 from gateway.store import audit
 from gateway.store import desk as store
 from gateway.store.desk import AlertRow, Person
 from gateway.store.tables import alerts, approvals, releases, targets
 
-from .conftest import SOUTH, START, fields, make_office, ready, sent
+from .conftest import COUNTY, NORTH, SOUTH, START, area, fields, make_office, ready, sent
 
 # Everything that an author may change after approval.
 EDITS = {
@@ -32,6 +35,12 @@ EDITS = {
     "level": {"level": "blue"},
     "hazard": {"hazard": "gale"},
 }
+
+
+def without_areas(content):
+    """The content of an alert whose blocks have lost their areas."""
+    return content | {"infos": [info | {"areas": []} for info in content["infos"]]}
+
 
 # The same, by somebody who can write to the database but not sign.
 TAMPERINGS = {
@@ -50,6 +59,14 @@ TAMPERINGS = {
     "level": lambda row: update(alerts).where(alerts.c.id == row.id).values(level="blue"),
     "mode": lambda row: update(alerts).where(alerts.c.id == row.id).values(mode="drill"),
     "hazard": lambda row: update(alerts).where(alerts.c.id == row.id).values(hazard="gale"),
+    "area dropped": lambda row: update(alerts).where(alerts.c.id == row.id).values(
+        content=without_areas(row.content)
+    ),
+    "area widened": lambda row: text(
+        f"UPDATE alerts SET content = replace(content::text, '{NORTH}', '{COUNTY}')::jsonb"
+        f" WHERE id = {row.id}"
+    ),
+    "targets dropped": lambda row: text(f"DELETE FROM targets WHERE list_id = {row.target_list_id}"),
     "kind of message": lambda row: update(alerts).where(alerts.c.id == row.id).values(msg_type="Update"),
     "superseded alert": lambda row: update(alerts).where(alerts.c.id == row.id).values(supersedes=row.id),
     "warning": lambda row: text(
@@ -83,6 +100,8 @@ async def approved(desk, **changes):
 
 
 class TestWhoMaySign:
+    """W1: nobody approves an alert that is their own."""
+
     async def test_the_author_may_not_even_with_the_role(self, desk):
         drafted = await desk.draft(fields(), "both")
         row = await desk.submit(drafted.id, "both")
@@ -122,6 +141,22 @@ class TestWhoMaySign:
         crowded = Desk(database, clock, make_office(policy, tmp_path))
         row = await ready(crowded)
         assert row.plan["approvers"] == 2
+
+    @pytest.mark.parametrize(("code", "people", "need"), [(NORTH, 3, 2), (COUNTY, 4, 3)])
+    async def test_everybody_takes_a_third_signature(
+        self, desk, database, clock, tmp_path, code, people, need
+    ):
+        """W6: a place that is far wider than usual, up to everybody, takes one more person."""
+        levels = "[approvers]\nblue = 1\nyellow = 1\norange = 2\nred = 2\n"
+        crowded = Desk(database, clock, make_office(f"{levels}[[crowd]]\nabove = 3\n", tmp_path))
+        row = await ready(crowded, level="orange", areas=(area(code, "虚构的地方"),))
+        assert (row.plan["approvers"], (await crowded.show(row.id)).recipients) == (need, people)
+        for person in ("first", "second", "third")[: need - 1]:
+            await crowded.approve(row.id, row.digest, person)
+        with pytest.raises(DeskRefused):
+            await crowded.release(row.id, "sender")
+        await crowded.approve(row.id, row.digest, ("second", "third")[need - 2])
+        assert (await crowded.release(row.id, "sender")).deliveries["sms"] == people
 
     async def test_a_stricter_policy_counts_at_once(self, desk, database, clock, tmp_path):
         row = await approved(desk)
@@ -196,6 +231,8 @@ class TestWhoIsWho:
 
 
 class TestWhatVoidsASignature:
+    """W3: a signature is for what was signed, by who may sign; W6: so are area and people."""
+
     @pytest.mark.parametrize("changes", EDITS.values(), ids=EDITS)
     async def test_every_edit_does(self, desk, database, changes):
         row = await approved(desk)
@@ -217,7 +254,7 @@ class TestWhatVoidsASignature:
             await connection.execute(tamper(row))
         with pytest.raises(DeskRefused) as refused:
             await desk.release(row.id, "sender")
-        assert refused.value.code in {"changed", "route"}
+        assert refused.value.code in {"changed", "route"}, refused.value.sentence
         assert await count_releases(database) == 0
 
     @pytest.mark.parametrize("person", LOST_RIGHTS.values(), ids=LOST_RIGHTS)
@@ -266,13 +303,22 @@ class TestWhatVoidsASignature:
         assert refused.value.code == "route"
 
     async def test_contacts_and_templates_that_change_later_do_not_change_what_was_signed(
-        self, desk, database
+        self, desk, database, clock, tmp_path
     ):
         row = await approved(desk)
+        folder = tmp_path / "messages"
+        shutil.copytree(share("templates/messages"), folder)
+        for path in folder.glob("*.txt"):
+            path.write_text("别的话 " + path.read_text(encoding="utf-8"), encoding="utf-8")
+        later = Desk(database, clock, desk.office._replace(templates=Templates(folder)))
+        assert "别的话" in str((await ready(later)).texts)
         async with database.begin() as connection:
             await connection.execute(text("UPDATE contacts SET active = false"))
             await connection.execute(text("DELETE FROM addresses"))
-        assert (await desk.release(row.id, "sender")).deliveries["sms"] == 3
+        assert (await later.release(row.id, "sender")).deliveries["sms"] == 3
+        async with database.begin() as connection:
+            went = (await connection.execute(select(releases.c.texts))).scalar_one()
+        assert went == row.texts
 
 
 class TestTheDigest:
@@ -301,6 +347,8 @@ async def gather(*steps):
 
 
 class TestRaces:
+    """W2: approvals, edits and releases at one moment end in one release of what was signed."""
+
     async def test_fifty_calls_at_once_make_one_release(self, desk, database):
         row = await ready(desk, level="red")
         signers = ["first", "second", "third"] * 8

@@ -129,6 +129,8 @@ class TestTheOrder:
 
 
 class TestASilentApprover:
+    """W7: after its time the next one is asked, then the deputy, and both are logged."""
+
     async def test_after_three_minutes_the_next_is_asked_and_an_alarm_is_raised(self, desk, database, clock):
         row = await ready(desk, level="red")
         clock.advance(179)
@@ -242,3 +244,58 @@ class TestWhatWaits:
         await desk.reject(row.id, row.digest, "first", "再看一遍")
         async with database.begin() as connection:
             assert await summons.waiting(connection, "first", clock.now()) == []
+
+
+POLICY = "[approvers]\nblue = 1\nyellow = 1\norange = 2\nred = 2\n[escalation]\n"
+
+
+class TestWhatIsApprovedAndNobodySends:
+    @pytest.mark.parametrize(
+        ("escalation", "seconds"), [("", 600), ("yellow = 60\n", 60), ("yellow = 0\n", 600)]
+    )
+    async def test_is_called_out_once_also_where_nobody_is_asked_further(
+        self, desk, database, clock, tmp_path, escalation, seconds
+    ):
+        made = Desk(database, clock, make_office(POLICY + escalation, tmp_path))
+        row = await ready(made)
+        clock.advance(5)
+        await made.approve(row.id, row.digest, "first")
+        clock.advance(seconds - 1)
+        assert await made.remind_senders() == []
+        clock.advance(1)
+        assert sorted(await asyncio.gather(made.remind_senders(), made.remind_senders())) == [[], [row.id]]
+        clock.advance(seconds)
+        assert await made.remind_senders() == []
+        assert await alarm_codes(database, row) == ["nobody_sends"]
+        async with database.begin() as connection:
+            records = await audit.show(connection, f"alert {row.id}")
+        assert [one.action for one in records].count("send_overdue") == 1
+
+    @pytest.mark.parametrize("end", ["release", "reject", "edit", "expire"])
+    async def test_until_it_waits_no_longer(self, desk, database, clock, end):
+        row = await ready(desk)
+        await desk.approve(row.id, row.digest, "first")
+        clock.advance(600)
+        assert await desk.remind_senders() == [row.id]
+        if end == "release":
+            await desk.release(row.id, "sender")
+        elif end == "reject":
+            await desk.reject(row.id, row.digest, "second", "区域不对")
+        elif end == "edit":
+            await desk.edit(row.id, "author", Changes(headline="暴雨"))
+        clock.advance(6 * 3600 if end == "expire" else 1)
+        assert await desk.remind_senders() == []
+        assert await alarm_codes(database, row) == []
+
+    async def test_and_again_where_it_is_approved_anew(self, desk, database, clock):
+        row = await ready(desk)
+        await desk.approve(row.id, row.digest, "first")
+        clock.advance(600)
+        await desk.remind_senders()
+        await desk.edit(row.id, "author", Changes(headline="暴雨"))
+        row = await desk.submit(row.id, "author")
+        await desk.approve(row.id, row.digest, "second")
+        assert await desk.remind_senders() == []
+        assert await alarm_codes(database, row) == []
+        clock.advance(600)
+        assert await desk.remind_senders() == [row.id]

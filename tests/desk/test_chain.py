@@ -93,6 +93,8 @@ class TestTheWayOut:
 
 
 class TestDrills:
+    """W5: lane, routes and mark of a drill are its own."""
+
     async def test_a_drill_has_its_lane_its_routes_and_its_mark_first(self, desk):
         row = await ready(desk, mode="drill", level="red")
         assert row.plan["lane"] == "drill"

@@ -90,6 +90,8 @@ PLACES = ("headline", "description", "instruction", "event", "sender_name")
 
 
 class TestWords:
+    """W5: live words in no drill, words of a drill in no live warning."""
+
     @pytest.mark.parametrize("words", DRILL_WORDS)
     def test_a_live_warning_may_not_speak_of_a_drill(self, words):
         with pytest.raises(DeskRefused) as refused:

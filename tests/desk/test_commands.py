@@ -58,6 +58,8 @@ def draft():
 
 @pytest.mark.usefixtures("told")
 class TestAtTheTerminal:
+    """S6: what a person types makes no second line."""
+
     def test_a_warning_goes_from_draft_to_release_and_is_taken_back_in_two_steps(self):
         add_people()
         number = draft()

@@ -50,5 +50,24 @@ class TestADrill:
             await ready(kept, mode="drill", areas=(area(SOUTH, "南湖镇"),))
         assert refused.value.code == "area_group"
 
+    async def test_that_was_signed_goes_to_its_members_of_that_moment(self, kept, database):
+        """W3: a group that is changed after the signature changes nothing of what was signed."""
+        row = await ready(kept, mode="drill")
+        await kept.approve(row.id, row.digest, "first")
+        async with database.begin() as connection:
+            await connection.execute(text("DELETE FROM group_members"))
+            await connection.execute(
+                text(
+                    "INSERT INTO group_members (group_id, contact_id) SELECT g.id, c.id "
+                    "FROM contact_groups AS g, contacts AS c WHERE c.name = '虚构2'"
+                )
+            )
+        assert (await kept.release(row.id, "sender")).deliveries["sms"] == 1
+        async with database.begin() as connection:
+            went = await connection.execute(
+                text("SELECT DISTINCT address FROM deliveries WHERE channel = 'sms'")
+            )
+            assert went.scalars().all() == ["+8619900000001"]
+
     async def test_leaves_live_warnings_as_they_are(self, kept):
         assert await recipients(kept) == 3

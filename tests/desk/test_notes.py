@@ -94,6 +94,8 @@ class TestSealing:
 
 
 class TestFiles:
+    """S5: kind by content, names that can do nothing."""
+
     @pytest.mark.parametrize(
         ("data", "mime"),
         [

@@ -61,6 +61,37 @@ class TestTheShippedTexts:
             }
             assert len(texts) == len(hazard.colours)
 
+    @pytest.mark.parametrize(
+        ("hazard", "level", "numbers"),
+        [
+            ("rainstorm", "blue", ["12", "50", "50"]),
+            ("rainstorm", "yellow", ["6", "50", "50"]),
+            ("rainstorm", "orange", ["3", "50", "50"]),
+            ("rainstorm", "red", ["3", "100", "100"]),
+            ("heat", "yellow", ["35"]),
+            ("heat", "orange", ["24", "37"]),
+            ("heat", "red", ["24", "40"]),
+        ],
+    )
+    def test_have_the_numbers_of_order_16_where_these_are_known(self, phrases, hazard, level, numbers):
+        """The file says of which numbers that is so."""
+        assert re.findall(r"\d+", phrases.offer(hazard, level, "zh-CN").description) == numbers
+
+    def test_say_of_yellow_road_icing_what_was_said_when_it_was_issued(self, phrases):
+        """天津市气象台, 2018-01-21."""
+        words = phrases.offer("road_icing", "yellow", "zh-CN").description
+        for said in ("路表温度低于0℃", "出现降水", "12小时内可能出现对交通有影响的道路结冰"):
+            assert said in words
+
+    @pytest.mark.parametrize("hazard", USUAL, ids=lambda one: one.key)
+    def test_name_no_number_in_english_that_the_chinese_does_not(self, phrases, hazard):
+        for level in hazard.colours:
+            chinese, english = (
+                set(re.findall(r"\d+", phrases.offer(hazard.key, level, language).description))
+                for language in LANGUAGES
+            )
+            assert english <= chinese
+
     def test_any_chinese_and_any_other_language_find_one(self, phrases):
         rain = HAZARDS.by_key("rainstorm")
         assert "降雨量" in phrases.say("rainstorm", "zh-TW", case(rain, "red")).description

@@ -97,6 +97,21 @@ class TestTheChecks:
         assert {"expires", "drill_words"} <= codes
         assert not preview(office, bad, START).ready
 
+    def test_words_of_a_drill_are_told_once_for_each_place(self, office):
+        seen = preview(office, written(office, headline="演练", description="这是一次演练"), START)
+        told = [one.values["path"] for one in seen.refusals if one.code == "drill_words"]
+        told += [
+            one.path.removeprefix("alert/") for one in seen.findings if one.code == "test_words_in_actual"
+        ]
+        assert sorted(told) == ["info[1]/description", "info[1]/headline"]
+
+    @pytest.mark.parametrize("word", ["这不是演习", "this is not a drill"])
+    def test_nor_are_words_that_deny_a_drill(self, office, word):
+        draft = written(office, description=word, mode="drill")
+        seen = preview(office, draft, START)
+        assert [one.code for one in seen.refusals] == ["live_words"]
+        assert not any(one.code == "actual_words_in_test" for one in seen.findings)
+
     def test_nothing_in_the_way_is_ready(self, office):
         assert preview(office, written(office, contact="虚构"), START).ready
 

@@ -157,6 +157,8 @@ class TestLanguages:
 
 
 class TestTextFromOutside:
+    """S6 and S10: braces stay braces; what hides, turns or breaks lines is dropped."""
+
     @pytest.mark.parametrize(
         "hostile", ["{{7*7}}", "{0.__class__}", "{sender}", "{", "}", "%s%n", "${x}", "{confirm}"]
     )
@@ -209,6 +211,8 @@ BROKEN = {
         r"\{sent\} must stand",
     ),
     "no action": ("radio.zh-CN.txt", "{sender}{event}{colour}{sent}{area}", r"\{instruction\} must stand"),
+    "a width of 500 MB": ("sms.en.txt", "{sender:>500000000}", r"unknown placeholder \{sender:>500000000\}"),
+    "a loop": ("sms.en.txt", "{% for i in x %}{sender}{% endfor %}", r"sms\.en\.txt"),
     "its own hole": ("sms.en.txt", f"{{sender}} {HOLE}", r"U\+FFFC"),
     "an unknown name in the Cancel": (
         "cancel.toml",
@@ -221,6 +225,8 @@ BROKEN = {
 
 
 class TestBrokenTemplates:
+    """S6: a template holds names and no expressions."""
+
     @pytest.mark.parametrize(("name", "body", "message"), BROKEN.values(), ids=BROKEN)
     def test_it_names_the_file_and_what_is_wrong(self, folder, name, body, message):
         (folder / name).write_text(body, encoding="utf-8")

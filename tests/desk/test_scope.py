@@ -90,6 +90,8 @@ AREAS = {
 
 
 class TestTheRegionOfAPerson:
+    """S2: the own region and nothing beyond it."""
+
     @pytest.mark.parametrize(("where", "inside"), AREAS.values(), ids=AREAS)
     async def test_holds_for(self, north, database, where, inside):
         await draw_north(database)

@@ -87,6 +87,8 @@ def push(redis: Redis, job_id: str, data: bytes) -> None:
 
 
 class TestAHostileJob:
+    """W6: a job holds the number of a batch and nothing that could widen an area."""
+
     def check(self, redis: Redis, bells: Doorbells, marker: Path) -> None:
         """It is not run, nothing of it stays, and the batch behind it is taken."""
         bells.ring(QUEUE, [7])

@@ -102,6 +102,8 @@ class TestRedaction:
 
 
 class TestLog:
+    """S6: one event is one line, whatever its values hold."""
+
     def test_an_event_is_one_json_object_with_its_values(self, lines):
         log.get_logger("gateway.desk").info("release planned", release="r1", deliveries=20000)
         (line,) = lines()

@@ -214,11 +214,35 @@ class TestChannels:
 
 
 class TestKeys:
+    """S1: no default, weak or leaked key serves."""
+
     @pytest.mark.parametrize("weak", ["short", "changeme" * 5, "0" * 64, "my-secret-key-" + KEY, "abab" * 16])
     def test_a_key_that_can_be_guessed_is_refused_and_not_repeated(self, weak):
         text = refusal(secrets={"confirm_key": weak})
         assert "openssl rand -hex 32" in text
         assert weak not in text
+
+    @pytest.mark.parametrize("weak", ["changeme" * 5, "0" * 64, "abab" * 16, "my-secret-key-" + KEY])
+    @pytest.mark.parametrize("mode", ["live", "drill"])
+    def test_nor_is_one_of_a_channel_taken(self, weak, mode):
+        """S1: the start is refused."""
+        routes = {
+            "radio": {"kind": "mqtt", mode: {"host": "127.0.0.1", "fleet_key": weak}},
+            "mail": {"kind": "smtp", mode: {"from_address": "warning@example.org", "verp_key": weak}},
+        }
+        for name, route in routes.items():
+            text = refusal(channels={name: route})
+            assert f"{name}.{mode}" in text
+            assert "openssl rand -hex 32" in text
+            assert weak not in text
+
+    def test_the_sample_of_the_readme_starts_nothing_before_its_secrets_are_one_s_own(self, toml):
+        """S1: it has no key at all; those that it leaves out are made for this machine alone."""
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        sample = readme.partition("```toml\n")[2].partition("```")[0]
+        toml(sample)
+        secrets = load_settings().secrets
+        assert (secrets.confirm_key, secrets.partner_key, secrets.callback_keys) == (None, None, {})
 
     def test_a_key_that_nobody_gave_is_made_once_for_us_alone(self, tmp_path):
         settings = load_settings(state_dir=tmp_path / "state")

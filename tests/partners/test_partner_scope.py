@@ -56,6 +56,8 @@ def fits(scope: Scope, one: Alert, earlier: Earlier | None = None) -> bool:
 
 
 class TestRegions:
+    """S2: a key that is limited to regions."""
+
     @pytest.mark.parametrize(
         ("areas", "inside"),
         [

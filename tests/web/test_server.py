@@ -48,6 +48,8 @@ class TestHeaders:
 
 
 class TestErrors:
+    """S12: oversized headers and what is no HTTP."""
+
     async def test_an_error_of_ours_shows_nothing_of_our_inside(self, serve, release, database):
         def broken(channel, source):
             raise RuntimeError("the inside: /etc/tongda and a secret")
@@ -140,6 +142,8 @@ class TestHealth:
 
 
 class TestSlowPeers:
+    """S12: a connection that sends too slowly is closed."""
+
     @pytest.mark.parametrize("opening", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\r\n"])
     async def test_headers_that_do_not_come_end_the_connection(self, port, opening):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -20,6 +20,7 @@ _LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".lan", ".home
 _MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(?:\s*;.*)?", re.ASCII | re.DOTALL)
 _SHA1 = re.compile(r"[0-9a-fA-F]{40}")
 _WEB_SCHEMES = ("http", "https")
+_NOT_USUAL = re.compile(r"[^\x00-\x7f\u3007\u3400-\u4dbf\u4e00-\u9fff。．]")
 
 
 def about_resources(context: Context) -> None:
@@ -65,7 +66,7 @@ def _about_content(resource: Resource, content: bytes) -> Iterator[tuple[str, st
 
 
 def judge_link(uri: str) -> list[str]:
-    """The codes of what is wrong with a link: not absolute http(s), or into a private place."""
+    """The codes of what is wrong with a link: not absolute http(s), into a private place, a look-alike."""
     try:
         parts = urlsplit(uri)
         host = parts.hostname or ""
@@ -75,7 +76,27 @@ def judge_link(uri: str) -> list[str]:
         return ["uri_internal"]
     if parts.scheme not in _WEB_SCHEMES or not host:
         return ["uri_not_absolute"]
-    return ["uri_internal"] if is_internal(host) else []
+    if is_internal(host):
+        return ["uri_internal"]
+    # A user name stands where people look for the host: https://warn.example.org@elsewhere.example.net
+    return ["uri_lookalike"] if "@" in parts.netloc or is_lookalike(host) else []
+
+
+def is_lookalike(host: str) -> bool:
+    """Whether a host, as written or in its ASCII form (``xn--``), has letters of neither ASCII nor Han.
+
+    Cyrillic or Greek letters look like ASCII ones; Chinese hosts are usual here.
+    """
+    return any(_NOT_USUAL.search(_shown(label)) for label in host.split("."))
+
+
+def _shown(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return label[4:].encode("ascii").decode("punycode")
+    except (UnicodeError, ValueError, OverflowError):
+        return "\ufffd"
 
 
 def is_internal(host: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.alerts.language import is_tag, usual
 from gateway.alerts.model import Certainty, Severity, Urgency
+from gateway.alerts.rules.resources import judge_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +23,13 @@ _LINE_BREAK = re.compile(r"[\r\n\x0b\x0c\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _BIDI_MARK = re.compile(r"[\u200e\u200f\u061c]")
-_ZERO_WIDTH = re.compile(r"[\u2060-\u2064\ufeff\u00ad]")
+_ZERO_WIDTH = re.compile(r"[\u2060-\u2065\u206a-\u206f\ufeff\u00ad\ufff9-\ufffc\U000e0000-\U000e007f]")
 _JOINER = re.compile(r"[\u200b-\u200d\u180e]")
 # Scripts that are written right to left, or need joiners and break opportunities to be set rightly.
-_COMPLEX = re.compile(r"[\u0590-\u1cff\ua800-\uabff\U0001f000-\U0001faff\u2600-\u27bf]")
+_COMPLEX = re.compile(r"[\u0590-\u180d\u180f-\u1cff\ua800-\uabff\U0001f000-\U0001faff\u2600-\u27bf]")
+_PILE = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4}")
+"""More marks on one letter than any way of writing needs."""
+_LINK = re.compile(r"https?://[^\s<>\"']{1,2048}", re.IGNORECASE)
 _HTML = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-zA-Z]{2,8}|#[0-9]{1,6}|#x[0-9a-fA-F]{1,6});")
 
 
@@ -79,8 +83,12 @@ def _strange_characters(text: str, one_line: bool) -> Iterator[str]:
         yield "bidi_control"
     if _ZERO_WIDTH.search(text) or (plain and _JOINER.search(text)):
         yield "zero_width"
+    if _PILE.search(text):
+        yield "marks_piled"
     if _HTML.search(text):
         yield "html_in_text"
+    if any("uri_lookalike" in judge_link(one) for one in _LINK.findall(text)):
+        yield "uri_lookalike"
 
 
 def _about_block(context: Context, path: str, info: Info) -> None:

@@ -31,6 +31,7 @@ WORDS = {
     "oidc_nobody": N_("The provider knows you, but you do not work at this desk. Ask an administrator."),
     "no_session": N_("This session is over already."),
     "no_person": N_("%(login)s does not work at this desk."),
+    "machine": N_("%(login)s is a source or a partner, which does not sign in."),
     "has_account": N_("%(login)s can sign in already: give a reset code instead."),
     "no_account": N_("%(login)s has no account yet: give an invitation instead."),
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from gateway.web.console import alert_view
+from gateway.web.console.came_words import say_sentence
 from gateway.web.console.filters import N_
 from gateway.web.console.routing import Routes
 from gateway.web.console.timeline import ACTIONS
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
 
 routes = Routes()
 
-STEPS = ACTIONS | {
-    "escalate": N_("Next approver asked"),
-    "cosign_overdue": N_("Not signed in time afterwards"),
-    "release_by_rule": N_("Released by a rule"),
-    "consultation": N_("Consultation noted"),
-    "attach": N_("File attached"),
-    "detach": N_("File taken away"),
-}
-"""Actions of the audit chain in words; another one is shown as it is."""
 CHANGED = {
     "level": N_("Level"),
     "channels": N_("Channels"),
@@ -82,7 +74,7 @@ async def page(visit: Visit, fault: str = "", status: int = 200) -> web.Response
         **_context(visit, view),
         blocks=alert_view.blocks(view.alert, view.row.level),
         area=alert_view.area_json(view.alert),
-        details=_details,
+        details=lambda record, people: _details(visit, record, people),
         fault=fault,
         kept=kept,
     )
@@ -102,19 +94,20 @@ def _context(visit: Visit, view: alert_view.View) -> dict[str, Any]:
         "mode": view.row.mode,
         "zone": visit.console.zone,
         "hazard": (hazard.zh if visit.language == "zh-CN" else hazard.en) if hazard else None,
-        "STEPS": STEPS,
+        "STEPS": ACTIONS,
         "CHANGED": CHANGED,
         "LANES": LANES,
         "WHY_ASKED": WHY_ASKED,
     }
 
 
-def _details(record: Row[Any], people: Mapping[str, str]) -> list[tuple[str, str]]:
+def _details(visit: Visit, record: Row[Any], people: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return (label, value) of what is worth a look; logins as names."""
     said = orjson.loads(record.detail)
     found = []
     for name, label in TOLD.items():
         if value := said.get(name):
             values = value if isinstance(value, list) else [value]
-            found.append((label, ", ".join(people.get(str(one), str(one)) for one in values)))
+            told = (people.get(str(one)) or say_sentence(str(one), visit.say) for one in values)
+            found.append((label, visit.say(", ").join(told)))
     return found

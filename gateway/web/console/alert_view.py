@@ -109,6 +109,11 @@ class Asked(NamedTuple):
     place: str
     people: int
 
+    @property
+    def any(self) -> bool:
+        """Whether anything must be given."""
+        return self.code or self.typed
+
 
 class View(NamedTuple):
     """Everything on the page."""

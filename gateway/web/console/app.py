@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 
 from gateway.desk.refused import DeskRefused
-from gateway.store.faults import DATABASE_FAULTS
+from gateway.store.faults import DATABASE_FAULTS, took_back
 from gateway.web.console import (
     admin,
     alert,
@@ -104,6 +104,9 @@ _AWAY = {
     "POST": N_("The database cannot be reached just now. Look whether it was done before you repeat it."),
 }
 """A line that breaks while a step is kept leaves open whether it was."""
+_TAKEN_BACK = N_(
+    "Somebody else was changing the same thing at this moment, and this was not done. Try again."
+)
 
 
 def make_console(console: Console) -> web.Application:
@@ -141,6 +144,9 @@ def _served(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
         except DeskRefused as error:
             return visit.refused(refusals.words(visit, error), refusals.status(error))
         except DATABASE_FAULTS as error:
+            if took_back(error):
+                log.warning("two steps were in each other's way", route=route.path)
+                return visit.refused(visit.say(_TAKEN_BACK), 409)
             log.warning("console waits for the database", error=type(error).__name__)
             return visit.refused(visit.say(_AWAY[route.method]), 503)
         finally:

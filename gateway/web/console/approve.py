@@ -1,8 +1,8 @@
 """The steps on the page of an alert: sign, send, send back; what is signed is what was shown.
 
-Each form carries the digest that the page showed. Whatever the policy asks for before a signature (a
-code of the second factor, place and number typed) is looked at before anything is done, the code last,
-since it is used up.
+Each form carries the digest that the page showed. Whether the step can be taken at all is looked at
+first, then what the policy asks for before it (place and number typed), and the code of the second factor
+last, since it is used up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ routes = Routes()
 
 _AT_THE_FORM = frozenset({"proof", "code", "wait", "no_factor", "typed_place", "typed_count", "reason"})
 """Refusals that are shown at the form, so that it can be sent again."""
-_SEPARATORS = str.maketrans(dict.fromkeys("、,，;；和 \t", ""))
+_BETWEEN = "、"
+"""Stands between the names of several places."""
+_SEPARATORS = str.maketrans(dict.fromkeys(f"{_BETWEEN},，;； \t", ""))
 
 
 @routes.post(r"/alerts/{id:\d{1,18}}/approve", "approve")
@@ -38,11 +40,14 @@ async def approve(visit: Visit) -> web.StreamResponse:
 
 async def _approve(visit: Visit) -> web.StreamResponse:
     desk, digest = visit.console.desk, await visit.text("digest")
-    await confirm(visit, digest)
+    send = await visit.text("then") == "send"
+    asked = await _asked(visit)
+    if asked.any and await desk.check_approve(visit.number(), digest, visit.login, send=send):
+        await confirm(visit, asked)
     signed = await desk.approve(visit.number(), digest, visit.login)
     if signed.released is not None:
         return visit.go(f"/releases/{signed.released.id}")
-    if await visit.text("then") == "send" and signed.alert.state == "approved":
+    if send and signed.alert.state == "approved":
         done = await desk.release(visit.number(), visit.login, digest)
         return visit.go(f"/releases/{done.id}")
     return visit.go(f"/alerts/{visit.number()}")
@@ -56,8 +61,9 @@ async def release(visit: Visit) -> web.StreamResponse:
 
 async def _release(visit: Visit) -> web.StreamResponse:
     desk, digest = visit.console.desk, await visit.text("digest")
-    if (await desk.show(visit.number())).release is None:
-        await confirm(visit, digest)
+    asked = await _asked(visit)
+    if asked.any and await desk.check_release(visit.number(), visit.login, digest):
+        await confirm(visit, asked)
     done = await desk.release(visit.number(), visit.login, digest)
     return visit.go(f"/releases/{done.id}")
 
@@ -69,11 +75,11 @@ async def send_alone(visit: Visit) -> web.StreamResponse:
 
 
 async def _send_alone(visit: Visit) -> web.StreamResponse:
-    digest, reason = await visit.text("digest"), await visit.text("reason")
-    if not reason:
-        raise DeskRefused("reason", "say why it cannot wait for the other signatures", why="emergency")
-    await confirm(visit, digest)
-    done = await visit.console.desk.release_alone(visit.number(), digest, visit.login, reason)
+    desk, digest, reason = visit.console.desk, await visit.text("digest"), await visit.text("reason")
+    asked = await _asked(visit)
+    if asked.any and await desk.check_release_alone(visit.number(), digest, visit.login, reason):
+        await confirm(visit, asked)
+    done = await desk.release_alone(visit.number(), digest, visit.login, reason)
     return visit.go(f"/releases/{done.id}")
 
 
@@ -84,10 +90,11 @@ async def cosign(visit: Visit) -> web.StreamResponse:
 
 
 async def _cosign(visit: Visit) -> web.StreamResponse:
-    sheet = await visit.console.desk.show(visit.number())
-    if alert_view.asked(visit, sheet).code:
+    desk, digest = visit.console.desk, await visit.text("digest")
+    asked = await _asked(visit)
+    if asked.code and await desk.check_cosign(visit.number(), digest, visit.login):
         await _prove(visit)
-    await visit.console.desk.cosign(visit.number(), await visit.text("digest"), visit.login)
+    await desk.cosign(visit.number(), digest, visit.login)
     return visit.go(f"/alerts/{visit.number()}")
 
 
@@ -106,14 +113,15 @@ async def _reject(visit: Visit) -> web.StreamResponse:
 @routes.post(r"/alerts/{id:\d{1,18}}/submit", "draft", "cancel")
 async def submit(visit: Visit) -> web.StreamResponse:
     """Ask for approval."""
-    await visit.console.desk.submit(visit.number(), visit.login)
+    await visit.console.desk.submit(visit.number(), visit.login, await visit.whole("version"))
     return visit.go(f"/alerts/{visit.number()}")
 
 
 @routes.post(r"/alerts/{id:\d{1,18}}/withdraw", "draft", "cancel")
 async def withdraw(visit: Visit) -> web.StreamResponse:
     """Give it up."""
-    await visit.console.desk.withdraw(visit.number(), visit.login)
+    digest = await visit.text("digest") if "digest" in await visit.form() else None
+    await visit.console.desk.withdraw(visit.number(), visit.login, digest)
     return visit.go(f"/alerts/{visit.number()}")
 
 
@@ -125,19 +133,22 @@ async def _at_the_form(
     except DeskRefused as error:
         if error.code not in _AT_THE_FORM:
             raise
+        row = (await visit.console.desk.show(visit.number())).alert
+        if row.digest != await visit.text("digest"):  # the page would show, and let sign, something else
+            raise signing.stale(row) from None
         return await alert.page(visit, refusals.words(visit, error), 422)
 
 
-async def confirm(visit: Visit, digest: str) -> None:
+async def _asked(visit: Visit) -> alert_view.Asked:
+    return alert_view.asked(visit, await visit.console.desk.show(visit.number()))
+
+
+async def confirm(visit: Visit, asked: alert_view.Asked) -> None:
     """Refuse unless whoever signs or sends has given what the policy asks for.
 
     Raises:
-        DeskRefused: ``stale``, ``typed_place``, ``typed_count``, ``proof``, or as the code is refused.
+        DeskRefused: ``typed_place``, ``typed_count``, ``proof``, or as the code is refused.
     """
-    sheet = await visit.console.desk.show(visit.number())
-    if sheet.alert.digest is not None and sheet.alert.digest != digest:  # before a code is used up for it
-        raise signing.stale(sheet.alert)
-    asked = alert_view.asked(visit, sheet)
     if asked.typed:
         await _check_typed(visit, asked)
     if asked.code:
@@ -145,10 +156,18 @@ async def confirm(visit: Visit, digest: str) -> None:
 
 
 async def _check_typed(visit: Visit, asked: alert_view.Asked) -> None:
-    if _bare(await visit.text("place")) != _bare(asked.place):
+    if not same_place(await visit.text("place"), asked.place):
         raise DeskRefused("typed_place", f"type the place: {asked.place}", place=asked.place)
     if _bare(await visit.text("count")) != str(asked.people):
         raise DeskRefused("typed_count", f"type the number of people: {asked.people}", count=asked.people)
+
+
+def same_place(typed: str, place: str) -> bool:
+    """Return whether the place, or the list of places, was typed; people write 和 between two names."""
+    one, other = _bare(typed), _bare(place)
+    if _BETWEEN in place:
+        one, other = one.replace("和", ""), other.replace("和", "")
+    return one == other
 
 
 def _bare(typed: str) -> str:

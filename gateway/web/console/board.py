@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from channels.base import Proof
+from gateway.coverage.progress import progress
 from gateway.feeds import health
 from gateway.feeds.by_hand import OWED
 from gateway.store import alarms, duty, summons
@@ -150,6 +151,7 @@ def context(console: Console, seen: Picture, language: str) -> dict[str, Any]:
         "names": seen.rest.names,
         "sources": seen.rest.sources,
         "alarm_words": ALARMS,
+        "short": lambda row: say_alarm(row, templates(language).say),
         "owed": OWED,
     }
 
@@ -188,6 +190,10 @@ class Sent(NamedTuple):
     intended: int
     settled: int
     delivered: int
+
+    def progress(self, state: str) -> str:
+        """Return how far the sending is, as :data:`gateway.web.console.filters.PROGRESS` names it."""
+        return progress(state, self.intended - self.settled)
 
 
 def sent(counts: ReleaseCounts | None) -> Sent:

@@ -14,7 +14,9 @@ from gateway.alerts.findings import CODES as CAP_CODES
 from gateway.audience.area import REFUSALS
 from gateway.feeds.fetch.refused import FIXES
 from gateway.feeds.findings import CODES as FEED_CODES
-from gateway.web.console.filters import LEVELS, N_, STATES
+from gateway.web.console.feed_words import SENTENCES as OF_FEEDS
+from gateway.web.console.filters import CHANNELS, LEVELS, MODES, N_, ROLES, STATES
+from gateway.web.console.refused_words import WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,6 +181,7 @@ _VALUES = {
     "message": r"\d+",
     "source": r"[a-z0-9_.]{1,64}",
     "person": r"[A-Za-z0-9_.@+-]{1,64}",
+    "field": r"[\w.:/\[\]-]{1,200}",
 }
 """What values look like, where that is known."""
 _TABLES: dict[str, dict[str, str]] = {
@@ -187,10 +190,14 @@ _TABLES: dict[str, dict[str, str]] = {
     "severity": CAP,
     "state": STATES,
     "action": ACTIONS,
+    "channel": CHANNELS,
+    "mode": MODES,
+    "role": ROLES,
 }
 """Words that values have of their own."""
 _LONGEST = 1000
 """A longer sentence holds a stranger's text and is not looked through."""
+_CHINESE_MARKS = {"; ": "；", ": ": "：", " (": "（", ")": "）"}
 _SENTENCES_AGAIN = frozenset({"told", "error", "fix"})
 
 ALARMS = {
@@ -214,6 +221,7 @@ ALARMS = {
     "not_published": N_("Not published"),
     "approver_silent": N_("Not signed in time"),
     "nobody_signs": N_("Nobody left to ask"),
+    "nobody_sends": N_("Approved and not sent"),
     "cosignature_due": N_("Signature owed afterwards"),
     "cosignature_overdue": N_("Signature overdue"),
     "certificate_ends": N_("Signing certificate ends"),
@@ -232,7 +240,13 @@ class _Pattern(NamedTuple):
 
 @cache
 def _patterns() -> tuple[_Pattern, ...]:
-    return tuple(_Pattern(words, re.compile("".join(_form(words)), re.DOTALL)) for words in SENTENCES)
+    from gateway.web.console.refusals import WORDS  # noqa: PLC0415 - refusals hold sentences as well
+
+    refused = {form: WORDS[key] for form, key in WRITTEN.items()}
+    known = {words: words for words in SENTENCES} | refused | {words: words for words in OF_FEEDS}
+    return tuple(
+        _Pattern(words, re.compile("".join(_form(form)), re.DOTALL)) for form, words in known.items()
+    )
 
 
 def _form(words: str) -> Iterator[str]:
@@ -242,18 +256,41 @@ def _form(words: str) -> Iterator[str]:
 
 def say_sentence(sentence: str, say: Callable[[str], str]) -> str:
     """Return a sentence that was written down, in the language that ``say`` speaks."""
+    if sentence in _known():
+        return say(sentence)
     for words, form in _patterns() if len(sentence) <= _LONGEST else ():
-        if found := form.fullmatch(sentence):
+        if (found := form.fullmatch(sentence)) and _names(words) <= found.groupdict().keys():
             return say(words) % {name: _value(name, told, say) for name, told in found.groupdict().items()}
-    place, colon, rest = sentence.partition(": ")
-    if colon and rest in _known():  # a finding with its path, in the very words of its code
-        return f"{place}: {say(rest)}"
-    return say(sentence) if sentence in _known() else sentence
+    for between in ("; ", ": "):  # several sentences; a place and what is wrong there
+        first, found_between, rest = sentence.partition(between)
+        spoken = say_sentence(rest, say) if found_between else rest
+        if spoken != rest:
+            return f"{say_sentence(first, say)}{_as_in(spoken, between)}{spoken}"
+    return _with_its_cause(sentence, say)
+
+
+def _with_its_cause(sentence: str, say: Callable[[str], str]) -> str:
+    """Return a sentence with another one in brackets, where that one is known."""
+    if (found := re.fullmatch(r"(.+?) \((.+)\)", sentence)) and say_sentence(found[2], say) != found[2]:
+        cause = say_sentence(found[2], say).removesuffix("。")
+        return f"{say_sentence(found[1], say)}{_as_in(cause, ' (')}{cause}{_as_in(cause, ')')}"
+    return sentence
+
+
+def _as_in(words: str, mark: str) -> str:
+    """Return a mark between sentences as it is written in the script of these words."""
+    return _CHINESE_MARKS[mark] if re.search("[\u3400-\u9fff]", words) else mark
+
+
+@cache
+def _names(words: str) -> frozenset[str]:
+    """Return the names that a sentence fills in."""
+    return frozenset(re.findall(r"%\((\w+)\)s", words))
 
 
 def _value(name: str, told: str, say: Callable[[str], str]) -> str:
     if name in _SENTENCES_AGAIN:
-        return say_sentence(told, say)
+        return say_sentence(told, say).removesuffix("。")
     table = _TABLES.get(name, {})
     return say(table[told]) if told in table else told
 
@@ -263,7 +300,7 @@ def _known() -> frozenset[str]:
     """Return sentences without values that other rooms have in tables."""
     tables = (CAP_CODES, FEED_CODES)
     meanings = frozenset(one.meaning for table in tables for one in table.values())
-    whole = {words for words in SENTENCES if "%(" not in words}
+    whole = {words for words in (*SENTENCES, *OF_FEEDS) if "%(" not in words}
     return meanings | whole | {*FIXES.values(), *REFUSALS.values()}
 
 

@@ -118,8 +118,8 @@ async def turn(visit: Visit) -> web.StreamResponse:
     off = await visit.text("off") == "1"
     office = visit.console.office
     async with step(visit.console.database, visit.login, visit.now, office.policy) as one:
-        reason = await visit.text("reason")
-        await switch(one, "route", switches.route(channel, mode), off=off, reason=reason)
+        reason, seen = await visit.text("reason"), await visit.text("seen")
+        await switch(one, "route", switches.route(channel, mode), off=off, reason=reason, seen=seen)
     return visit.go(f"/channels#{channel}-{mode}")
 
 

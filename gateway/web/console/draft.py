@@ -187,7 +187,7 @@ async def _save(visit: Visit, form: Form, row: AlertRow | None, *, submit: bool)
     if not submit:
         return visit.go(f"/alerts/{saved.id}/edit")
     try:
-        await visit.console.desk.submit(saved.id, visit.login)
+        await visit.console.desk.submit(saved.id, visit.login, saved.version)
     except DeskRefused:
         return visit.go(f"/alerts/{saved.id}/edit?refused=1")
     return visit.go(f"/alerts/{saved.id}")

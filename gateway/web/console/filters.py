@@ -63,6 +63,14 @@ PROOFS = {
     "unknown": N_("Unknown"),
     "failed": N_("Failed"),
 }
+PROGRESS = {
+    "sending": N_("Being sent"),
+    "awaiting": N_("All handed over, receipts awaited"),
+    "stopped": N_("Stopped: updated or cancelled"),
+    "ended": N_("Sending ended"),
+}
+"""How far the sending of a release is, as :func:`gateway.coverage.progress.progress` tells it."""
+PROGRESS_TONES = {"sending": "mind", "awaiting": "ok", "stopped": "bad", "ended": ""}
 LANGUAGES = {
     "zh-CN": N_("Chinese"),
     "zh": N_("Chinese"),
@@ -71,6 +79,19 @@ LANGUAGES = {
 }
 _SHORT = 10
 """Seconds below which tenths matter: T90 of a fast channel."""
+MAP_WORDS = {
+    "fault": N_("The map could not be loaded: use the list."),
+    "zoomIn": N_("Zoom in"),
+    "zoomOut": N_("Zoom out"),
+    "chosen": N_("Chosen:"),
+    "shapes": N_("drawn shapes:"),
+    "filter": N_("Filter by name or code"),
+    "none": N_("Nothing is chosen yet."),
+    "under": N_("below %(share)s"),
+    "from": N_("%(share)s and more"),
+    "comma": N_(", "),
+}
+"""What ``map.js`` says."""
 WORDS = {
     "level": LEVELS,
     "state": STATES,
@@ -80,6 +101,7 @@ WORDS = {
     "group": GROUPS,
     "channel": CHANNELS,
     "proof": PROOFS,
+    "progress": PROGRESS,
     "language": LANGUAGES,
 }
 """Kind of word -> value in the database -> English words; what is not here is shown as it is."""
@@ -98,8 +120,13 @@ def of(language: str, say: Say) -> dict[str, Callable[..., Any]]:
 
 def helpers(language: str, say: Say) -> dict[str, Any]:
     """Return what templates may call."""
-    del say
-    return {"asset": address, "language": language, "LEVELS": tuple(Level)}
+    return {
+        "asset": address,
+        "language": language,
+        "LEVELS": tuple(Level),
+        "PROGRESS_TONES": PROGRESS_TONES,
+        "MAP_WORDS": {name: say(words) for name, words in MAP_WORDS.items()},
+    }
 
 
 def moment(at: datetime | None, zone: tzinfo, *, age: bool = True) -> Markup:

@@ -11,7 +11,7 @@ from gateway.audience.entry import group_name
 from gateway.desk import contacts as service
 from gateway.desk.refused import DeskRefused
 from gateway.store import people_pages as store
-from gateway.web.console.people import MOST_PAGES, PAGE, SEEN, number_of, shown, step_of
+from gateway.web.console.people import MOST_PAGES, PAGE, SEEN, fixed_group, number_of, shown, step_of
 from gateway.web.console.people_words import fault_words
 from gateway.web.console.routing import Routes
 
@@ -67,6 +67,7 @@ async def group(visit: Visit) -> web.StreamResponse:
         pages=max(1, -(-total // PAGE)),
         words=words,
         offered=others,
+        fixed=row.name == fixed_group(visit),
     )
 
 
@@ -76,15 +77,16 @@ async def join(visit: Visit) -> web.StreamResponse:
     sent = (await visit.form()).getall("contact", [])
     numbers = {found for one in sent if isinstance(one, str) and (found := number_of(one)) is not None}
     async with step_of(visit) as one:
-        await service.join(one, visit.number(), numbers)
+        await service.join(one, visit.number(), numbers, visit.console.office.group("drill"))
     return visit.go(f"/people/groups/{visit.number()}")
 
 
 @routes.post("/people/groups/{id:[0-9]{1,18}}/leave", SEEN)
 async def leave(visit: Visit) -> web.StreamResponse:
     """Take a contact out of a group."""
+    contact = number_of(await visit.text("contact")) or 0
     async with step_of(visit) as one:
-        await service.leave(one, visit.number(), number_of(await visit.text("contact")) or 0)
+        await service.leave(one, visit.number(), contact, visit.console.office.group("drill"))
     return visit.go(f"/people/groups/{visit.number()}")
 
 

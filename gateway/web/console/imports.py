@@ -158,7 +158,8 @@ async def _file(visit: Visit) -> tuple[str, bytes]:
 
 def _work(visit: Visit, number: int) -> tuple[Any, ...]:
     console = visit.console
-    return console.database, console.clock, console.office.policy, number, checks_of(visit)
+    office, drills = console.office, console.office.group("drill")
+    return console.database, console.clock, office.policy, number, checks_of(visit), drills
 
 
 async def _row(visit: Visit) -> ImportRow:

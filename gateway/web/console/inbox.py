@@ -71,8 +71,8 @@ STATES = {
     "drafted": N_("Drafted"),
     "submitted": N_("Submitted for approval"),
     "released": N_("Sent"),
-    "taken_back": N_("Taken back"),
-    "dismissed": N_("Laid aside"),
+    "taken_back": N_("Cancelled by its source"),
+    "dismissed": N_("Discarded"),
 }
 SIGNATURES = {
     "valid-trusted": N_("Signature good, signer trusted"),
@@ -86,7 +86,7 @@ POLICIES = {
     "flag": N_("this source need not sign"),
     "require": N_("this source must sign"),
 }
-EVENTS = {"open": N_("Open"), "withdrawn": N_("Withdrawn"), "merged": N_("Merged into another")}
+EVENTS = {"open": N_("Being followed"), "withdrawn": N_("Withdrawn"), "merged": N_("Merged into another")}
 REVIEWS = {
     "automatic": N_("computed by machine"),
     "reviewed": N_("reviewed by people"),
@@ -250,7 +250,7 @@ async def _offer(visit: Visit, row: IncomingRow) -> dict[str, Any] | None:
         made = await visit.console.inbox.preview(row.id, visit.login)
     except DeskRefused as refused:
         return {"made": None, "refused": refusals.words(visit, refused), "code": refused.code}
-    return {"made": made, "refused": "", "code": ""}
+    return {"made": made, "hazard": came.hazard_name(visit, made.hazard), "refused": "", "code": ""}
 
 
 async def _beside(visit: Visit, row: IncomingRow) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from gateway.store import once as store
-from gateway.store.faults import DATABASE_FAULTS
+from gateway.store.faults import DATABASE_FAULTS, took_back
 
 if TYPE_CHECKING:
     from gateway.web.console.routing import Handler
@@ -40,8 +40,10 @@ async def run(visit: Visit, handler: Handler) -> web.StreamResponse:
         return await _follow(visit, handler, given)
     try:
         response = await handler(visit)
-    except DATABASE_FAULTS:
-        raise  # whether it was done is not known: the number stays taken
+    except DATABASE_FAULTS as error:
+        if took_back(error):
+            await _finish(visit, given, None)
+        raise  # else it is not known whether it was done: the number stays taken
     except BaseException:
         await _finish(visit, given, None)
         raise

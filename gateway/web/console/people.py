@@ -72,6 +72,11 @@ def _usual(channel: str) -> tuple[int, str]:
     return (order.index(channel) if channel in order else len(order)), channel
 
 
+def fixed_group(visit: Visit) -> str | None:
+    """Return the name of the group whose members the person may not change: that of drills, with a region."""
+    return visit.console.office.group("drill") if visit.person.region else None
+
+
 def number_of(text: str) -> int | None:
     """Return the number that a field holds, if it holds one that can be a row's."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None  # noqa: PLR2004 - bigint
@@ -152,7 +157,7 @@ async def add(visit: Visit) -> web.StreamResponse:
     if entry is None:
         return await _form(visit, None, values, faults, groups, 422)
     async with step_of(visit) as one:
-        number = await service.add(one, entry, groups)
+        number = await service.add(one, entry, groups, visit.console.office.group("drill"))
     return visit.go(f"/people/{number}")
 
 
@@ -192,7 +197,7 @@ async def change(visit: Visit) -> web.StreamResponse:
         return await _form(visit, row, values, faults, groups, 422)
     dropped = await _numbers(visit, "drop")
     async with step_of(visit) as one:
-        await service.change(one, row.id, entry, dropped, groups)
+        await service.change(one, row.id, entry, dropped, groups, visit.console.office.group("drill"))
     return visit.go(f"/people/{row.id}")
 
 
@@ -247,6 +252,7 @@ async def _form(
         own=[(one.id, one.channel, masked(one.address)) for one in _ordered(own)],
         groups=groups,
         chosen=chosen,
+        fixed=fixed_group(visit),
         offered=offered[:MOST_OFFERED],
         channels=list(checks_of(visit)),
         roles=list(ROLES),

@@ -20,8 +20,12 @@ REFUSED = {
         "Every look is logged."
     ),
     "group_taken": N_("There is a group of this name already."),
-    "group_elsewhere": N_(
-        "%(others)s of its members belong to another area: ask somebody whose rights hold everywhere."
+    "drill_group": N_(
+        "Drills go to the group %(group)s: somebody whose rights hold everywhere says who is in it."
+    ),
+    "import_groups": N_(
+        "the file makes a group or changes that of drills: leave that out, or ask somebody whose rights hold "
+        "everywhere"
     ),
     "no_contact": N_("There is no contact %(contact)s in your area."),
     "no_group": N_("There is no group %(group)s."),

@@ -27,7 +27,7 @@ PROOFS = {
     Proof.LEASED: N_("Waiting to be sent"),
     Proof.SUBMITTING: N_("Being handed over"),
     Proof.UNKNOWN: N_("No answer from the provider"),
-    Proof.SUPPRESSED: N_("Not sent: taken back before"),
+    Proof.SUPPRESSED: N_("Not sent: cancelled before"),
     Proof.ACCEPTED: N_("Accepted"),
     Proof.EXPIRED: N_("Expired before it was sent or delivered"),
     Proof.REJECTED: N_("Refused by the provider"),

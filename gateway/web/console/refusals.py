@@ -53,7 +53,7 @@ WORDS = {
     "state.enough": N_("Enough have signed alert %(alert)s (%(state)s): no further approval is needed."),
     "state.not_waiting": N_("Alert %(alert)s is: %(state)s. It waits for nobody's approval."),
     "state.not_released": N_(
-        "Alert %(alert)s is: %(state)s. Only a warning that was released can be taken back."
+        "Alert %(alert)s is: %(state)s. Only a warning that was released can be cancelled."
     ),
     "state.is_cancel": N_("Alert %(alert)s is a Cancel: write a new warning instead."),
     "state.message": N_("Message %(message)s was dealt with already: %(reason)s"),
@@ -61,6 +61,7 @@ WORDS = {
         "Alert %(alert)s was changed since you looked at it. Nothing was signed or sent: look at it again."
     ),
     "changed": N_("Alert %(alert)s was changed meanwhile: look at it again."),
+    "changed.person": N_("%(person)s was changed meanwhile: look at the page again."),
     "changed.message": N_("Somebody else has just dealt with message %(message)s: look at it again."),
     "changed.recipients": N_(
         "The recipients of alert %(alert)s are not what was released. Have the database looked at."
@@ -148,24 +149,24 @@ WORDS = {
     "nobody": N_("There is nobody to send it to: look at the area and the channels."),
     "crowd": N_("It goes to %(count)s people, more than a rule may send to by itself."),
     "edited": N_("Alert %(alert)s was changed by a person: a person approves it."),
-    "rule": N_("Alert %(alert)s was approved by people: a person takes it back."),
+    "rule": N_("Alert %(alert)s was approved by people: a person cancels it."),
     # Messages that came in
     "not_cap": N_("The file is no usable CAP message: write the warning at the desk, or ask its sender."),
     "msg_type": N_("This is a message between machines: there is nothing to write."),
     "no_warning": N_("Choose the warning that the message belongs to."),
     "no_message": N_("There is no message %(message)s in the inbox."),
     "no_alarm": N_("There is no open alarm %(alarm)s that can be closed by hand."),
-    "use_cancel": N_("This message takes a warning back: take back the alert of ours that it is about."),
-    "use_cancel.of_ours": N_("This message is about alert %(alert)s: take that one back instead."),
+    "use_cancel": N_("This message is a Cancel: cancel the alert of ours that it is about."),
+    "use_cancel.of_ours": N_("This message is about alert %(alert)s: cancel that one instead."),
     "known": N_("This message is in work or in force already, as alert %(alert)s (%(state)s)."),
     "known.in_work": N_("This message is in work already, as alert %(alert)s: edit that one."),
     "sent": N_(
         "This message was sent already, as alert %(sent)s; alert %(alert)s is in force in its place: update "
-        "or take back that one."
+        "or cancel that one."
     ),
     "unknown_reference": N_("This message is about another one that was not released here."),
     "two_warnings": N_(
-        "This message is about alerts %(one)s and %(other)s, which are two warnings: update or take back "
+        "This message is about alerts %(one)s and %(other)s, which are two warnings: update or cancel "
         "each by itself."
     ),
     "other_sender": N_(
@@ -197,6 +198,10 @@ WORDS = {
     "no_own_address": N_("Keep your own address on %(channel)s first."),
     "address": N_("This address cannot be used on %(channel)s."),
     "too_many": N_("At most %(most)s tests in %(minutes)s minutes: wait a little."),
+    "switched": N_(
+        "%(person)s turned this off at %(since)s, after your page was made (%(reason)s). It stays off: look "
+        "at the page again before you turn it on."
+    ),
     # People, authorisations, duty
     "login": N_("A login is 1 to 64 of the letters a-z and A-Z, digits or . _ @ + -"),
     "login.taken": N_("There is a login %(other)s, which differs in upper and lower case only: use that."),
@@ -235,6 +240,7 @@ AREA_FINDINGS = {
 ALARMS = {
     "approver_silent": N_("Nobody has signed %(subject)s in time: the next approver was asked."),
     "nobody_signs": N_("%(subject)s waits for approval and everybody was asked: call somebody."),
+    "nobody_sends": N_("%(subject)s is approved and nobody sends it: send it, or call somebody who may."),
     "cosignature_due": N_("%(subject)s was sent on one signature: another approver signs it afterwards."),
     "cosignature_overdue": N_("%(subject)s was sent on one signature, and nobody signed it in time."),
 }

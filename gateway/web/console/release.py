@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiohttp import web
 
 from gateway.coverage.model import Tally
+from gateway.coverage.progress import progress
 from gateway.store import coverage as coverage_store
 from gateway.store import desk as desk_store
 from gateway.store import release_page as store
 from gateway.store import switches
 from gateway.store.coverage import Standing
-from gateway.web.console.filters import N_
 from gateway.web.console.pace import Seen, pace
 from gateway.web.console.routing import Routes
 
@@ -32,11 +32,6 @@ STANDINGS = tuple(map(Standing, (2, 2, 2, 1, 0, 3, 0, 0, 4, 5, 6)))
 """Standing of a delivery by its :class:`channels.base.Proof`, as in :mod:`gateway.store.coverage`."""
 STALLED_SECONDS = 15.0
 """A batch that is due for so long has no worker."""
-STATES = {
-    "open": N_("Being sent"),
-    "stopped": N_("Stopped: replaced or taken back"),
-    "closed": N_("Sending is finished"),
-}
 
 
 class Lane(NamedTuple):
@@ -111,7 +106,7 @@ async def live_context(visit: Visit, connection: AsyncConnection, head: Row[Any]
         "said": said_of(head, visit.language),
         "lanes": lanes,
         "whole": whole,
-        "states": STATES,
+        "progress": progress(head.state, whole.pending),
         "now": visit.now,
         "zone": visit.console.zone,
     }
@@ -122,7 +117,8 @@ def said_of(head: Row[Any], language: str) -> dict[str, str]:
     infos = head.content["infos"]
     wanted = language.partition("-")[0]
     info = next((one for one in infos if (one["language"] or "").partition("-")[0] == wanted), infos[0])
-    areas = "、".join(one["area_desc"] for one in info["areas"])
+    comma = "、" if wanted == "zh" else ", "
+    areas = comma.join(one["area_desc"] for one in info["areas"])
     return {"headline": info["headline"] or info["event"], "event": info["event"], "area": areas}
 
 

@@ -25,7 +25,7 @@ async def cancel(visit: Visit) -> web.StreamResponse:
     """Submit the prepared Cancel; lead to its release where nobody has to approve it, else to its page."""
     async with visit.console.database.begin() as connection:
         alert = (await head_of(visit, connection)).alert_id
-    taken_back = await visit.console.desk.cancel(alert, visit.login)
+    taken_back = await visit.console.desk.cancel(alert, visit.login, await visit.whole("version"))
     async with visit.console.database.begin() as connection:
         released = await desk_store.release_of(connection, taken_back.id)
     return visit.go(f"/releases/{released.id}" if released else f"/alerts/{taken_back.id}")
@@ -49,5 +49,6 @@ async def turn(visit: Visit) -> web.StreamResponse:
         if channel not in await coverage_store.counts_by_channel(one.connection, head.id):
             return visit.refused(visit.say("This release is not sent on that channel."))
         off = await visit.text("turn") == "off"
-        await switch(one, "route", route(channel, head.mode), off=off, reason=await visit.text("reason"))
+        reason, seen = await visit.text("reason"), await visit.text("seen")
+        await switch(one, "route", route(channel, head.mode), off=off, reason=reason, seen=seen)
     return visit.go(f"/releases/{head.id}")

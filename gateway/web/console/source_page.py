@@ -68,9 +68,9 @@ async def turn(visit: Visit) -> web.StreamResponse:
     name, console = visit.request.match_info["name"], visit.console
     if name not in console.settings.sources:
         raise web.HTTPNotFound
-    off, reason = await visit.text("off") == "1", await visit.text("reason")
+    off, reason, seen = [await visit.text(field) for field in ("off", "reason", "seen")]
     async with step(console.database, visit.login, visit.now, console.office.policy) as one:
-        await switch(one, "source", name, off=off, reason=reason)
+        await switch(one, "source", name, off=off == "1", reason=reason, seen=seen)
     return visit.go(f"/sources#{name}")
 
 

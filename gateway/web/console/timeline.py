@@ -14,6 +14,7 @@ from gateway.store import coverage as coverage_store
 from gateway.store import desk as desk_store
 from gateway.store import release_page as store
 from gateway.store.switches import route
+from gateway.web.console.came_words import say_sentence
 from gateway.web.console.filters import N_
 from gateway.web.console.release import head_of
 from gateway.web.console.release_figures import as_file
@@ -39,12 +40,13 @@ ACTIONS = {
     "reject": N_("Sent it back"),
     "release": N_("Released it"),
     "update": N_("Replaced it by an Update"),
-    "cancel": N_("Took it back"),
+    "cancel": N_("Cancelled it"),
     "expire": N_("It expired"),
     "withdraw": N_("Withdrew it"),
     "emergency": N_("Released it on one signature"),
     "cosign": N_("Signed it afterwards"),
     "cosign_overdue": N_("The signature afterwards is overdue"),
+    "send_overdue": N_("Approved and not sent"),
     "release_by_rule": N_("Released it by rule"),
     "escalate": N_("Asked the next approver"),
     "consultation": N_("Noted a consultation"),
@@ -54,6 +56,16 @@ ACTIONS = {
     "turn_on": N_("Turned the route on"),
 }
 """Actions of the audit chain in words; another one is shown as it is."""
+COLUMNS = (
+    N_("Number of the record"),
+    N_("Time of the step"),
+    N_("Person"),
+    N_("Step taken"),
+    N_("About what"),
+    N_("Details"),
+    N_("Hash"),
+)
+"""Of the exported timeline; its cells are the record's own, by which its hash is computed."""
 TOLD = ("reason", "of", "by", "update_of", "version", "release")
 """Details that are worth a look here; the audit page has them all."""
 
@@ -71,7 +83,7 @@ async def export(visit: Visit) -> web.StreamResponse:
     context = await _story(visit)
     file = StringIO()
     writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow(["seq", "at", "actor", "action", "subject", "detail", "hash"])
+    writer.writerow([visit.say(column) for column in COLUMNS])
     for row in context["records"]:
         cells = (row.seq, row.at.isoformat(), row.actor, row.action, row.subject, row.detail, row.hash)
         writer.writerow([inert(str(cell)) for cell in cells])
@@ -93,14 +105,14 @@ async def _story(visit: Visit) -> dict[str, Any]:
         "people": people,
         "chain": {f"alert {row.id}": row for row in chain},
         "actions": ACTIONS,
-        "details": _details,
+        "details": lambda record: _details(visit, record),
         "zone": visit.console.zone,
     }
 
 
-def _details(record: Row[Any]) -> Sequence[tuple[str, str]]:
+def _details(visit: Visit, record: Row[Any]) -> Sequence[tuple[str, str]]:
     said: Mapping[str, Any] = orjson.loads(record.detail)
-    return [(name, str(said[name])) for name in TOLD if said.get(name)]
+    return [(name, say_sentence(str(said[name]), visit.say)) for name in TOLD if said.get(name)]
 
 
 @routes.get(r"/releases/{id:\d{1,18}}/cap", "see")

@@ -27,6 +27,8 @@ BASE = "/desk"
 """Where the console lies."""
 LANGUAGE_COOKIE = "tongda_language"
 _HIGHEST = 2**63 - 1
+_DIGITS = 18
+"""Whatever has no more of them is a number that the database can hold."""
 _NO_FORM = (ValueError, LookupError, AssertionError, HttpProcessingError, web.RequestPayloadError)
 """What reading a body raises that is no form, or in letters that there are not."""
 
@@ -82,6 +84,11 @@ class Visit:
         if self._form is None:
             self._form = await _read(self.request)
         return self._form
+
+    async def whole(self, name: str) -> int | None:
+        """Return one field of the form that holds a whole number, None where it holds none."""
+        value = await self.text(name)
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= _DIGITS else None
 
     def close(self) -> None:
         """Let go of the files that came with the form."""

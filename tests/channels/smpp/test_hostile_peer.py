@@ -120,7 +120,7 @@ class TestLine:
         await smsc.start()
         async with Proxy(smsc.settings()["port"]) as line:
             line.cut_after = bytes_left
-            channel = channel_at(smsc, line.listens, Inbox())
+            channel = channel_at(smsc, line.listens, Inbox(), timeout=30.0)  # 68 of them share a loop
             try:
                 await channel.open()
             except ChannelDown:

@@ -49,6 +49,8 @@ async def send(channel, rows, **changes):
 
 
 class TestOutcomes:
+    """S6: no address or fill rewrites the recipient or ends a command."""
+
     async def test_an_answer_lands_on_its_recipient_only(self, server, opened):
         server.replies = {
             "contact.1@example.org": "550 5.1.1 <contact.1@example.org> unknown",

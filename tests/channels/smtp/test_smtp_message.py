@@ -44,6 +44,8 @@ def read(octets, kind="plain"):
 
 
 class TestHeaders:
+    """S6: no subject or sender makes a header."""
+
     def test_they_say_who_what_and_when(self):
         mail = parsed(wire(prepared()))
         assert str(mail["From"]) == "桐山县气象台 <warning@gateway.example.org>"

@@ -125,6 +125,8 @@ class TestProving:
 
 
 class TestTheFile:
+    """S5: cells of the export are inert."""
+
     async def test_its_cells_are_inert(self, visitor, console):
         for hostile in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1"):
             await write(console, actor=hostile, subject=hostile)

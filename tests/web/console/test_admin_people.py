@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -215,3 +216,29 @@ class TestSessions:
         await browser.post("/admin/people/author/sign-out")
         for each in (one, two):
             assert (await each.get("/")).location.startswith("/desk/sign-in")
+
+
+class TestTwoAdministrators:
+    async def test_who_edit_each_other_at_one_time_never_wait_in_a_circle(self, desk, visitor, database):
+        await desk.set_person(Person("other", "虚构 other", ("administrator",), active=True))
+        browsers = {"admin": await visitor("admin"), "other": await visitor("other")}
+
+        async def edit(by: str, login: str, number: int) -> int:
+            form = {"name": f"虚构 {login} {number}", "role": "administrator"}
+            return (await browsers[by].post(f"/admin/people/{login}", form)).status
+
+        pairs = [("admin", "other"), ("other", "admin"), ("admin", "admin"), ("other", "other")]
+        for number in range(5):
+            answers = await asyncio.gather(*(edit(*pair, number) for pair in pairs))
+            assert answers == [303] * 4
+
+    async def test_who_shut_each_other_out_at_one_time_leave_one(self, desk, visitor, database):
+        await desk.set_person(Person("other", "虚构 other", ("administrator",), active=True))
+        one, two = await visitor("admin"), await visitor("other")
+        answers = await asyncio.gather(
+            one.post("/admin/people/other/active", {"active": "no"}),
+            two.post("/admin/people/admin/active", {"active": "no"}),
+        )
+        assert all(answer.status < 500 for answer in answers)
+        active = {one.login: one.active for one in await desk.people()}
+        assert sorted([active["admin"], active["other"]]) == [False, True]

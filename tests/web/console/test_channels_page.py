@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -152,6 +154,17 @@ class TestChannels:
         assert 'href="#sms-live"' in part
 
 
+def seen(page) -> str:
+    """What the page's form says of the switch that is off."""
+    return html.unescape(re.search(r'name="seen" value="([^"]+)"', page.text)[1])
+
+
+async def turn_on(browser, page: str, action: str):
+    """Turn on what the page shows as off."""
+    form = {"off": "0", "reason": "故障已排除", "seen": seen(await browser.get(page))}
+    return await browser.post(action, form)
+
+
 class TestTheSwitchOfARoute:
     async def test_takes_a_reason_and_is_written_down(self, visitor, database):
         browser = await visitor("sender")
@@ -163,10 +176,48 @@ class TestTheSwitchOfARoute:
             assert set(await switches.off_routes(connection)) == {"sms.live"}
         assert await audited(database, "turn_off") == ['sender route sms.live {"reason":"运营方通报故障"}']
         assert "Turned off by sender since" in (await browser.get("/channels")).text
-        await browser.post("/channels/sms/live/switch", {"off": "0", "reason": "故障已排除"})
+        await turn_on(browser, "/channels", "/channels/sms/live/switch")
         async with database.begin() as connection:
             assert await switches.off_routes(connection) == {}
         assert len(await audited(database, "turn_on")) == 1
+
+    @pytest.mark.parametrize("again", ["sender", "admin"])
+    async def test_is_not_turned_on_from_a_page_that_is_older_than_the_last_off(
+        self, visitor, database, clock, again
+    ):
+        mine, other = await visitor("sender"), await visitor(again)
+        await mine.post("/channels/sms/live/switch", {"off": "1", "reason": "虚构：错发"})
+        old = seen(await mine.get("/channels"))
+        if again == "sender":  # on and off again by the same person, in another tab
+            await turn_on(mine, "/channels", "/channels/sms/live/switch")
+        clock.advance(1)
+        await other.post("/channels/sms/live/switch", {"off": "1", "reason": "虚构：又错发"})
+        answer = await mine.post("/channels/sms/live/switch", {"off": "0", "reason": "x", "seen": old})
+        assert answer.status == 422
+        assert f"{again} turned this off" in answer.text
+        assert "虚构：又错发" in answer.text
+        async with database.begin() as connection:
+            assert set(await switches.off_routes(connection)) == {"sms.live"}
+        await turn_on(mine, "/channels", "/channels/sms/live/switch")
+        async with database.begin() as connection:
+            assert await switches.off_routes(connection) == {}
+
+    async def test_is_not_turned_on_by_a_form_that_does_not_say_what_was_seen(self, visitor, database):
+        browser = await visitor("sender")
+        await browser.post("/channels/sms/live/switch", {"off": "1", "reason": "虚构"})
+        answer = await browser.post("/channels/sms/live/switch", {"off": "0", "reason": "虚构"})
+        assert answer.status == 422
+        async with database.begin() as connection:
+            assert set(await switches.off_routes(connection)) == {"sms.live"}
+
+    async def test_is_turned_off_from_any_page_and_keeps_everybodys_reason(self, visitor, database):
+        for login, reason in (("sender", "虚构：堵塞"), ("admin", "虚构：错发")):
+            form = {"off": "1", "reason": reason, "seen": "of another day"}
+            assert (await (await visitor(login)).post("/channels/sms/live/switch", form)).status == 303
+        async with database.begin() as connection:
+            row = (await switches.off_routes(connection))["sms.live"]
+        assert (row.by, row.reason) == ("admin", "虚构：错发 | sender: 虚构：堵塞")
+        assert len(await audited(database, "turn_off")) == 2
 
     @pytest.mark.parametrize("reason", ["", "  ", "x" * 500, "a\u2028b"])
     async def test_is_refused_without_a_good_reason(self, visitor, database, reason):
@@ -225,7 +276,9 @@ class TestSources:
         assert "Turned off by sender since" in page
         assert "对方检修" in page
         assert await audited(database, "turn_off") == ['sender source weather {"reason":"对方检修"}']
-        await browser.post("/sources/weather/switch", {"off": "0", "reason": "检修结束"})
+        stale = await browser.post("/sources/weather/switch", {"off": "0", "reason": "检修结束"})
+        assert stale.status == 422
+        await turn_on(browser, "/sources", "/sources/weather/switch")
         assert "Turned off by" not in (await browser.get("/sources")).text
         assert (await browser.post("/sources/invented/switch", {"off": "1", "reason": "x"})).status == 404
         author = await visitor("author")

@@ -62,6 +62,8 @@ def raw_in(page: str, text: str) -> bool:
 
 
 class TestMarkup:
+    """S4: markup in every field of the form."""
+
     @pytest.mark.parametrize("payload", PAYLOADS)
     async def test_is_text_on_the_page_and_in_each_part(self, visitor, console, payload):
         browser = await visitor("author")
@@ -105,6 +107,8 @@ class TestMarkup:
 
 
 class TestTemplates:
+    """S6: expressions stay what was typed."""
+
     @pytest.mark.parametrize("payload", TEMPLATES)
     async def test_braces_come_out_as_they_were_typed(self, visitor, console, payload):
         browser = await visitor("author")
@@ -123,6 +127,8 @@ class TestTemplates:
 
 
 class TestHiddenCharacters:
+    """S10: hidden characters are refused by name."""
+
     @pytest.mark.parametrize(("text", "told"), HIDDEN.items())
     async def test_are_refused_by_name_and_taken_out_on_demand(self, visitor, console, text, told):
         browser = await visitor("author")

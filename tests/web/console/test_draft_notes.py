@@ -62,6 +62,8 @@ class TestNotes:
 
 
 class TestFiles:
+    """S5: kind, size and number of attachments; they come back as downloads only."""
+
     async def test_come_back_as_downloads_only(self, visitor, console):
         browser = await visitor("author")
         row = await drafted(browser, console)

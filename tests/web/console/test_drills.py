@@ -134,6 +134,8 @@ class TestEveryPageSaysSo:
 
 
 class TestApart:
+    """W5: drills stand apart wherever warnings are listed."""
+
     async def test_drills_stand_apart_on_the_board_and_on_the_leaders_page(self, visitor, desk):
         await sent(desk)
         await sent(desk, mode="drill")
@@ -147,6 +149,8 @@ class TestApart:
 
 
 class TestTheMark:
+    """W5: every rendering of a drill is labelled."""
+
     @pytest.mark.parametrize(("channel", "language"), SPOKEN)
     @pytest.mark.parametrize("msg_type", ["Alert", "Update", "Cancel"])
     def test_comes_first_on_every_channel_and_in_every_language_that_ships(self, channel, language, msg_type):

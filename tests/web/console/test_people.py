@@ -301,7 +301,7 @@ class TestArea:
         assert (await browser.post(f"/people/groups/{number}/join", {"contact": "2"})).status == 422
         assert (await browser.post(f"/people/groups/{number}/leave", {"contact": "1"})).status == 422
         answer = await browser.post(f"/people/groups/{number}/delete")
-        assert "belong to another area" in answer.text
+        assert "Your rights hold in one region" in answer.text
         assert [one[0] for one in await records(database) if one[0] != "person"] == []
 
     async def test_the_step_itself_refuses_what_the_page_would_not_offer(self, desk, database, clock):
@@ -309,10 +309,10 @@ class TestArea:
         entry = Entry(None, "虚构", NORTH, "resident", "zh-CN", True, ())
         with pytest.raises(DeskRefused, match="lies outside your area"):
             async with step(database, "local", clock.now(), desk.office.policy) as one:
-                await service.add(one, entry, ())
+                await service.add(one, entry, (), None)
         with pytest.raises(DeskRefused, match="no contact 1 in your area"):
             async with step(database, "local", clock.now(), desk.office.policy) as one:
-                await service.change(one, 1, entry._replace(region=SOUTH), (), ())
+                await service.change(one, 1, entry._replace(region=SOUTH), (), (), None)
 
 
 class TestGroups:

@@ -176,6 +176,8 @@ class TestAGoodFile:
 
 
 class TestABadFile:
+    """S5: bombs, formulas, names and what is no file."""
+
     @pytest.mark.parametrize(
         ("data", "name", "said"),
         [
@@ -324,7 +326,7 @@ class TestRights:
             await connection.execute(update(table).values(state="running"))
         await desk.set_person(Person("registrar", "虚构 registrar", ("author",), active=True))
         number = int(path.rpartition("/")[2])
-        await importing.bring(database, desk.clock, desk.office.policy, number, {"sms": str})
+        await importing.bring(database, desk.clock, desk.office.policy, number, {"sms": str}, None)
         assert (await one(database, select(table.c.state))).state == "failed"
         assert await counted(database) == (4, 12, 3)
 

@@ -16,6 +16,7 @@ from gateway.coverage import coverage
 from gateway.desk.compose import Fields
 from gateway.store import audit, switches
 from gateway.store.desk import Person
+from gateway.web.console import filters
 from tests.desk.conftest import NORTH, SOUTH, START, fields
 
 HOSTILE = (
@@ -62,6 +63,13 @@ async def settle(console, states: dict[str, Proof], at: timedelta = timedelta(se
         )
 
 
+async def take(console, channel: str) -> None:
+    """Let the provider take what is to be sent on a channel."""
+    async with console.database.raw() as connection:
+        await connection.execute("UPDATE deliveries SET state = 5 WHERE channel = $1", channel)
+        await connection.execute("UPDATE counters SET state = 5 WHERE channel = $1", channel)
+
+
 async def value(console, query: str, *values):
     async with console.database.raw() as connection:
         return await connection.fetchval(query, *values)
@@ -90,6 +98,24 @@ class TestThePage:
         text = (await (await visitor("author", "zh-CN")).get(f"/releases/{released[1].id}")).text
         assert "各渠道发送情况" in text
         assert "解除" in text
+
+    async def test_tells_in_one_word_how_far_the_sending_is(self, visitor, released, console):
+        _, sent = released
+        leader, officer = await visitor("leader"), await visitor("author", "zh-CN")
+
+        async def told(word: str, words: str) -> None:
+            assert words in text_of((await officer.get(f"/releases/{sent.id}/live")).text)
+            for page in ("/", "/lead"):
+                here = text_of((await officer.get(page)).text)
+                assert (words in here) == (word != "ended" or page == "/lead")
+            assert filters.PROGRESS[word] in text_of((await leader.get("/lead")).text)
+
+        await told("sending", "发送中")
+        for channel in ("sms", "email", "radio"):
+            await take(console, channel)
+        await told("awaiting", "已全部提交，等待回执")
+        await value(console, "UPDATE releases SET state = 'closed'")
+        await told("ended", "发送已结束")
 
     async def test_is_found_from_its_alert(self, visitor, released):
         alert, sent = released
@@ -157,6 +183,8 @@ class TestThePage:
 
 
 class TestThoseNotReached:
+    """S5: cells of the export are inert; S2: those of another region are not shown."""
+
     @pytest.fixture
     async def mixed(self, released, console):
         await settle(console, {"虚构1": Proof.DELIVERED, "虚构2": Proof.REJECTED, "虚构3": Proof.CONFIRMED})
@@ -238,7 +266,10 @@ class TestTheRoute:
             (record,) = await audit.show(connection, "route sms.live")
             assert (record.actor, record.action) == ("sender", "turn_off")
         assert "虚构：错发" in (await browser.get(f"/releases/{released[1].id}/live")).text
-        await self.turn(browser, released[1], turn="on", reason="虚构：恢复")
+        assert (await self.turn(browser, released[1], turn="on", reason="虚构：恢复")).status == 422
+        page = (await browser.get(f"/releases/{released[1].id}")).text
+        seen = html.unescape(re.search(r'name="seen" value="([^"]+)"', page)[1])
+        await self.turn(browser, released[1], turn="on", reason="虚构：恢复", seen=seen)
         async with console.database.begin() as connection:
             assert await switches.off_routes(connection) == {}
 
@@ -294,7 +325,7 @@ class TestTheCancel:
         cancel = (await desk.show(alert.id)).cancel
         await desk.approve(cancel.id, cancel.digest, "first")
         page = text_of((await browser.get(f"/releases/{sent.id}")).text)
-        assert "Stopped: replaced or taken back" in page
+        assert "Stopped: updated or cancelled" in page
         assert "Release of the Cancel" in page
 
     async def test_is_refused_to_those_who_may_not(self, visitor, released, desk):

@@ -101,6 +101,8 @@ async def faults(knock, route):
 
 
 class TestMatrix:
+    """S2: every route of the console against every role."""
+
     @pytest.mark.parametrize("page", app.PAGES, ids=lambda page: page.__name__.rpartition(".")[2])
     async def test_who_has_the_right_comes_in_and_nobody_else(self, knock, page):
         wrong = []

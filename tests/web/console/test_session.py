@@ -22,6 +22,8 @@ PAGES_FOR_STRANGERS = [
 
 
 class TestForeignPages:
+    """S4: no step is taken for another site."""
+
     async def test_no_step_is_taken_for_one(self, visitor):
         browser = await visitor("both")
         own, done = browser.origin, []
@@ -46,6 +48,8 @@ class TestForeignPages:
 
 
 class TestHeaders:
+    """S4: a strict policy on every page, no inline script or style."""
+
     @pytest.mark.parametrize("route", PAGES_FOR_STRANGERS, ids=lambda route: route.path)
     async def test_every_answer_has_them(self, visitor, route):
         answer = await (await visitor(None)).get(filled(route.path))
@@ -55,6 +59,7 @@ class TestHeaders:
         assert "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert not [name for name in answer.headers if name.startswith("Access-Control")]
 
     @pytest.mark.parametrize("path", ["/", "/me", "/sign-in", "/welcome", "/no-such-page"])
     async def test_pages_have_no_inline_script_or_style_and_are_not_kept(self, visitor, path):

@@ -138,6 +138,8 @@ class TestComingIn:
 
 
 class TestGoingOut:
+    """S3: a cookie is worth nothing after signing out or being put out, and none can be planted."""
+
     async def test_the_cookie_is_worth_nothing_afterwards(self, come, server):
         browser, answer = await come()
         token = re.search(r"tongda=([^;]+)", answer.headers.getall("Set-Cookie")[0])[1]

@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 from jinja2.ext import babel_extract
 
+from channels import base
 from gateway.alerts.findings import CODES as CAP_CODES
 from gateway.audience.area import REFUSALS as AREA_REFUSALS
 from gateway.desk.findings import SENTENCES
 from gateway.feeds.fetch.refused import FIXES
 from gateway.feeds.findings import CODES as FEED_CODES
+from gateway.ops.settings_page import description
+from gateway.settings import Settings, route_settings
+from gateway.web.console.admin.settings import about, meanings
 from gateway.web.console.filters import span
 from gateway.web.console.words import catalogue, translations
 
@@ -64,8 +68,18 @@ def of_tables() -> dict[str, str]:
     return dict.fromkeys([*known, *AREA_REFUSALS.values(), *SENTENCES.values(), *FIXES.values()], "tables")
 
 
+def of_settings() -> dict[str, str]:
+    """What the page of settings says of each of them; each kind of route has its own."""
+    routes = [route_settings(kind) for kind in base.KINDS]
+    found = {*meanings(Settings), *map(about, routes), *(one for route in routes for one in meanings(route))}
+    return dict.fromkeys(found - {""}, "settings")
+
+
 ALL = {
-    one: where for one, where in (of_tables() | of_templates() | of_python()).items() if isinstance(one, str)
+    one: where
+    for said in (of_settings(), of_tables(), of_templates(), of_python())
+    for one, where in said.items()
+    if isinstance(one, str)
 }
 
 
@@ -76,6 +90,15 @@ class TestTheChinese:
             one: where for one, where in ALL.items() if one not in SAME and chinese.gettext(one) == one
         }
         assert missing == {}
+
+    def test_is_there_for_every_setting(self):
+        models = [Settings, *map(route_settings, base.KINDS)]
+        assert [
+            (model.__name__, name)
+            for model in models
+            for name in model.model_fields
+            if not description(model, name)
+        ] == []
 
     def test_has_nothing_that_nobody_says(self):
         assert sorted(str(one.id) for one in catalogue(LOCALE) if one.id and one.id not in ALL) == []
@@ -94,7 +117,7 @@ class TestTheChinese:
             one.id
             for one in catalogue(LOCALE)
             if one.id
-            and re.search(r"[A-Za-z]", str(one.id))
+            and re.search(r"[A-Za-z]", re.sub(r"%\(\w+\)s", "", str(one.id)))
             and not re.search(r"[\u3400-\u9fff]", str(one.string))
             and one.id not in SAME
         ]
@@ -142,6 +165,65 @@ class TestPages:
     def test_trust_no_text_and_have_no_style_or_script_inside(self, path):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\|\s*safe\b|<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*\ssrc=)", text)
+
+
+SCRIPTS = sorted((ROOT / "templates/web/console/assets").glob("*.js"))
+LITERAL = re.compile(r"""//[^\n]*|/\*.*?\*/|(["'`])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
+"""A comment, which is passed over, or a text in quotation marks."""
+MACHINES = re.compile(
+    r"(?:\b(?:querySelector(?:All)?|matches|closest|addEventListener|on|Error)\("
+    r"|[=!]==? |className(?: =|:) |headers: \{.*?)$"
+)
+"""What stands before a text for machines: a selector, names of events or classes, a comparison, a header."""
+
+
+def spoken_by(script: str) -> list[str]:
+    """Return the texts of a script that a person would read.
+
+    These are words of Chinese, a word with a capital, and two words with a space between them; what is put
+    into a text (``${...}``) and what a machine reads is left out.
+    """
+    found = []
+    for text in LITERAL.finditer(script):
+        said = re.sub(r"\$\{.*?\}", "", text[2] or "")
+        line = script[: text.start()].rpartition("\n")[2]
+        is_chinese = re.search(r"[\u3001-\u9fff\uff01-\uff65]", said)
+        is_said = re.search(r"\b[A-Z][a-z]|[a-z]{2,} [a-z]{2,}", said) and not MACHINES.search(line)
+        if is_chinese or is_said:
+            found.append(said)
+    return [one for one in found if one != "use strict"]
+
+
+class TestScripts:
+    @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+    def test_take_their_words_from_the_page(self, path):
+        assert spoken_by(path.read_text(encoding="utf-8")) == []
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            'box.textContent = "Chosen";',
+            "box.title = 'nothing is chosen';",
+            "box.textContent = `Chosen: ${names}`;",
+            'names.join("、");',
+            'const words = { "zh-CN": "放大" };',
+        ],
+    )
+    def test_that_bring_words_are_found(self, line):
+        assert len(spoken_by(line)) == 1
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '"use strict"; // A sentence for whoever reads this, "Chosen" as well.',
+            'document.querySelector("details summary");',
+            'layer.on("pm:edit pm:dragend", read);',
+            'if (event.key === "Enter") go();',
+            'fetch(address, { headers: { "HX-Request": "true" } });',
+        ],
+    )
+    def test_that_speak_to_machines_are_not(self, line):
+        assert spoken_by(line) == []
 
 
 class TestALengthOfTime:

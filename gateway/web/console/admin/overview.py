@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.accounts import sessions
+from gateway.desk.staff import is_machine
 from gateway.partners import keys
 from gateway.store import audit, duty, rights
 from gateway.store import desk as desk_store
@@ -29,7 +30,7 @@ async def overview(visit: Visit) -> web.StreamResponse:
     """Show what stands and what is amiss."""
     console = visit.console
     async with console.database.begin() as connection:
-        persons = await desk_store.list_people(connection)
+        persons = [one for one in await desk_store.list_people(connection) if not is_machine(one.login)]
         sign_ins = await rights.sign_ins(connection, visit.now)
         granted = await rights.all_authorisations(connection)
         head = await audit.head(connection)

@@ -57,6 +57,7 @@ async def everybody(visit: Visit) -> web.StreamResponse:
         persons=sorted(persons, key=lambda one: (not one.active, one.login)),
         sign_ins=sign_ins,
         regions=regions,
+        machines={one.login for one in persons if staff.is_machine(one.login)},
         doubles=same_names(persons),
         zone=visit.console.zone,
         done=done(visit),
@@ -74,6 +75,7 @@ async def add(visit: Visit) -> web.StreamResponse:
     """Add somebody."""
     login = await visit.text("login")
     async with begin(visit) as one:
+        await people.hold(one)
         if await desk_store.person(one.connection, login) is not None:
             return visit.refused(
                 visit.say("There is %(login)s already: open that person instead.", login=login)
@@ -99,7 +101,9 @@ async def change(visit: Visit) -> web.StreamResponse:
     """Change name, roles, region and unit; whoever's rights change signs in anew."""
     login = visit.request.match_info["login"]
     async with begin(visit) as one:
+        await people.hold(one)
         before = await staff.known(one, login)
+        people.check_seen(before, await visit.text("seen"))
         after = await _person(visit, login, active=before.active)
         await staff.administrator(one, before.region, after.region)
         await people.put(one, after)
@@ -111,7 +115,9 @@ async def activate(visit: Visit) -> web.StreamResponse:
     """Let somebody in again, or shut somebody out at once."""
     login, active = visit.request.match_info["login"], await visit.text("active") == "yes"
     async with begin(visit) as one:
+        await people.hold(one)
         before = await staff.known(one, login)
+        people.check_seen(before, await visit.text("seen"))
         await staff.administrator(one, before.region)
         await people.put(one, before._replace(active=active))
     return visit.go(f"/admin/people/{login}?done=saved")
@@ -156,11 +162,13 @@ async def _form(visit: Visit, person: Person | None) -> dict[str, Any]:
     opened = await sessions.open_ones(visit.console.database, visit.now, limits, login) if person else []
     return {
         "person": person,
+        "seen": people.version(person) if person else "",
         "roles": rights_of(visit.console.office.policy),
         "rights": RIGHTS,
         "choices": choices,
         "units": units,
         "sign_in": sign_in,
+        "machine": staff.is_machine(login),
         "opened": opened,
         "alike": [pair for pair in same_names(persons) if login in {one.login for one in pair}],
         "zone": visit.console.zone,

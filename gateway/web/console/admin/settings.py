@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
@@ -68,9 +68,29 @@ def _tables(model: BaseModel, prefix: str, given: Mapping[str, str]) -> Iterator
         if not within:
             meaning = _plain(description(type(model), name))
             rows.append(Row(path, _shown(name, value), meaning, given.get(path.lower(), "")))
-    about = (type(model).__doc__ or "").strip().split("\n\n")[0]
-    yield Table(prefix, _plain(about) if prefix else "", rows)
+    yield Table(prefix, about(type(model)) if prefix else "", rows)
     yield from below
+
+
+def meanings(model: type[BaseModel]) -> Iterator[str]:
+    """Yield in English what the page may say of the settings of a section, and of the sections within it."""
+    for name, field in model.model_fields.items():
+        yield _plain(description(model, name))
+        for within in _models(field.annotation):
+            yield about(within)
+            yield from meanings(within)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - any annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def about(model: type[BaseModel]) -> str:
+    """Return in English what a section holds."""
+    return _plain((model.__doc__ or "").strip().split("\n\n")[0])
 
 
 def _plain(text: str) -> str:

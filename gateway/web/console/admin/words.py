@@ -11,6 +11,7 @@ import orjson
 from gateway.desk.scope import ALL
 from gateway.web.console import timeline
 from gateway.web.console.board import POSTS
+from gateway.web.console.came_words import say_sentence
 from gateway.web.console.filters import CHANNELS, GROUPS, LEVELS, MODES, N_, ROLES
 from gateway.web.console.refusals import finding
 
@@ -21,7 +22,7 @@ RIGHTS = {
     "draft": N_("write and change warnings"),
     "approve": N_("approve or send back"),
     "release": N_("send approved warnings"),
-    "cancel": N_("take warnings back"),
+    "cancel": N_("cancel warnings"),
     "contacts": N_("keep contacts, groups and regions"),
     "reveal": N_("see phone numbers whole"),
     "operate": N_("turn routes and sources off and on, run drills"),
@@ -47,13 +48,7 @@ ACTIONS = timeline.ACTIONS | {
     "duty_removed": N_("Taken off duty"),
     "partner_key": N_("Partner key made"),
     "partner_key_revoked": N_("Partner key revoked"),
-    "release_by_rule": N_("Released by rule"),
     "see_alarm": N_("Alarm seen"),
-    "escalate": N_("Next approver asked"),
-    "cosign_overdue": N_("Second signature overdue"),
-    "consultation": N_("Consultation noted"),
-    "attach": N_("File attached"),
-    "detach": N_("File taken away"),
     "start_drill": N_("Drill started"),
     "end_drill": N_("Drill ended"),
     "keep_own_address": N_("Own test address kept"),
@@ -72,7 +67,7 @@ ACTIONS = timeline.ACTIONS | {
     "second_factor": N_("Second factor changed"),
     "sign_in": N_("Sign-in"),
     "incoming_drafted": N_("Message drafted"),
-    "incoming_dismissed": N_("Message laid aside"),
+    "incoming_dismissed": N_("Message discarded"),
 }
 """Action of the audit log in words; another one is shown as it is."""
 
@@ -165,6 +160,8 @@ _VALUES = {
     },
 }
 """Name in a detail -> value in words."""
+_SENTENCES = frozenset({"reason", "grounds"})
+"""Of these the rooms write some themselves."""
 _HASHES = frozenset({"digest", "sha256"})
 _SHOWN = 12
 """Digits of a hash that are shown."""
@@ -218,6 +215,8 @@ def details(visit: Visit, text: str) -> list[tuple[str, str]]:
 def _value(visit: Visit, name: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
     if name == "findings" and isinstance(value, list):
         return _comma(visit).join(finding(visit, one) for one in value)
+    if name in _SENTENCES and isinstance(value, str):
+        return say_sentence(value, visit.say)
     if isinstance(value, list):
         return _comma(visit).join(_value(visit, name, one) for one in value)
     if isinstance(value, dict):

@@ -140,7 +140,7 @@
     const names = regions.map((one) => tree.querySelector(`[data-code="${CSS.escape(one)}"]`)?.nextElementSibling.textContent ?? one);
     const drawn = polygons.length + circles.length;
     const status = document.getElementById("chosen");
-    const parts = [names.length ? `${status.dataset.chosen} ${names.join("、")}` : "", drawn ? `${status.dataset.shapes} ${drawn}` : ""];
+    const parts = [names.length ? `${status.dataset.chosen} ${names.join(status.dataset.comma)}` : "", drawn ? `${status.dataset.shapes} ${drawn}` : ""];
     status.textContent = parts.filter(Boolean).join(" · ") || status.dataset.none;
   }
 

@@ -1,12 +1,14 @@
 // Maps of the desk's regions: canvas, no tiles, WGS-84. Needs leaflet.js, and for drawing leaflet-geoman.
 //
-//   <div class="map" data-map="show|pick" data-regions="/desk/regions.geojson" data-label="..."></div>
+//   <div class="map" data-map="show|pick" data-regions="/desk/regions.geojson" data-label="..."
+//       data-words="{...}"></div>
 //
 // data-area    {"regions": [codes], "polygons": [[[lat, lon], ...]], "circles": [[lat, lon, km]]}
 // data-shares  {code: 0..1}: shades each region by its share and shows a legend (show)
 // data-focus   code of the region that fills the map; without it the area, else all regions
 // data-input   id or name of the hidden input that holds the area (pick); it is read at the start, written
 //              with each choice, and tells `change`
+// data-words   what the map says, as in gateway/web/console/filters.py
 // data-list    id of an empty element that gets a check box for each region (pick): whoever uses no mouse
 //              chooses there
 //
@@ -14,17 +16,6 @@
 "use strict";
 
 (() => {
-  const WORDS = {
-    "zh-CN": {
-      fault: "地图未能加载，请用列表选择。", zoomIn: "放大", zoomOut: "缩小", chosen: "已选区域：", shapes: "手绘图形",
-      filter: "按名称或代码筛选", none: "尚未选择", under: "低于", from: "及以上",
-    },
-    en: {
-      fault: "The map could not be loaded: use the list.", zoomIn: "Zoom in", zoomOut: "Zoom out", chosen: "Chosen: ",
-      shapes: "drawn shapes:", filter: "Filter by name or code", none: "Nothing chosen yet", under: "below", from: "and more",
-    },
-  };
-  const words = WORDS[document.documentElement.lang] ?? WORDS.en;
   const DIGITS = { province: 2, city: 4, county: 6, township: 9, village: 12 };
   const STEPS = [0.5, 0.8, 0.9, 0.95];
   // More names, or names on a smaller map, would cover one another: they show under the pointer.
@@ -95,6 +86,7 @@
   class DeskMap {
     constructor(element) {
       this.element = element;
+      this.words = parsed(element.dataset.words) ?? {};
       this.picks = element.dataset.map === "pick";
       this.input = this.picks ? inputOf(element) : null;
       this.area = areaOf(this.input?.value || element.dataset.area);
@@ -106,7 +98,7 @@
       try {
         this.regions = await regionsOf(this.element.dataset.regions);
       } catch {
-        this.element.append(Object.assign(document.createElement("p"), { className: "map-fault fault", textContent: words.fault }));
+        this.element.append(Object.assign(document.createElement("p"), { className: "map-fault fault", textContent: this.words.fault }));
         return;
       }
       this.features = this.regions.features.filter((one) => one.properties.level !== "village");
@@ -123,7 +115,7 @@
       this.map = map;
       map.attributionControl.setPrefix(false);
       if (this.regions.note) map.attributionControl.addAttribution(escaped(this.regions.note));
-      L.control.zoom({ zoomInTitle: words.zoomIn, zoomOutTitle: words.zoomOut }).addTo(map);
+      L.control.zoom({ zoomInTitle: this.words.zoomIn, zoomOutTitle: this.words.zoomOut }).addTo(map);
       if (this.element.dataset.label) this.element.setAttribute("aria-label", this.element.dataset.label);
       this.element.setAttribute("role", "region");
       this.shapes = L.featureGroup().addTo(map);
@@ -260,13 +252,13 @@
           color: chosen ? colour.chosen : colour.line, weight: chosen ? 2.5 : 1, fillColor: fill,
           fillOpacity: share != null ? 0.85 : chosen && !shares ? 0.4 : 0.6,
         });
-        if (share != null) layer.setTooltipContent(plain(`${this.places.get(code).name} ${Math.floor(share * 1000) / 10}%`));
+        if (share != null) layer.setTooltipContent(plain(`${this.places.get(code).name}\n${Math.floor(share * 1000) / 10}%`));
       }
       this.outlines.setStyle({ color: colour.line, weight: 2, fill: false });
       this.shapes.setStyle({ color: colour.bad, weight: 2.5, fillColor: colour.bad, fillOpacity: 0.15 });
       this.outlines.bringToFront();
       this.shapes.bringToFront();
-      if (shares && !this.legend) this.legend = legend().addTo(this.map);
+      if (shares && !this.legend) this.legend = legend(this.words).addTo(this.map);
     }
 
     follow() {
@@ -309,14 +301,15 @@
     return document.getElementById(name) ?? (element.closest("form") ?? document).querySelector(`[name="${CSS.escape(name)}"]`);
   }
 
-  function legend() {
+  function legend(words) {
+    const filled = (form, limit) => form.replace("%(share)s", `${limit * 100}%`);
     const control = L.control({ position: "bottomright" });
     control.onAdd = () => {
       const box = document.createElement("div");
       box.className = "map-legend";
       [...STEPS, 1].forEach((limit, step) => {
-        const said = step === 0 ? `${words.under} ${limit * 100}%` : step === STEPS.length
-          ? `${STEPS[step - 1] * 100}% ${words.from}` : `${STEPS[step - 1] * 100}–${limit * 100}%`;
+        const said = step === 0 ? filled(words.under, limit) : step === STEPS.length
+          ? filled(words.from, STEPS[step - 1]) : `${STEPS[step - 1] * 100}–${limit * 100}%`;
         const swatch = document.createElement("i");
         swatch.className = `share-${step}`;
         box.append(swatch, plain(said));
@@ -329,6 +322,7 @@
   function listOf(map) {
     const box = document.getElementById(map.element.dataset.list ?? "");
     if (!box) return null;
+    const { words } = map;
     box.classList.add("map-list");
     const status = Object.assign(document.createElement("p"), { className: "map-chosen" });
     status.setAttribute("role", "status");
@@ -342,13 +336,13 @@
       label.dataset.found = `${properties.name} ${properties.code}`.toLowerCase();
       return [check, label];
     });
-    box.replaceChildren(status, ...(boxes.length > LONG_LIST ? [filter(boxes)] : []), ...boxes.map(([, label]) => label));
+    box.replaceChildren(status, ...(boxes.length > LONG_LIST ? [filter(boxes, words.filter)] : []), ...boxes.map(([, label]) => label));
     const show = () => {
       const { regions, polygons, circles } = map.area;
       const names = regions.map((code) => map.places.get(code)?.name ?? code);
       const drawn = polygons.length + circles.length;
-      const said = [names.join("、"), drawn ? `${words.shapes} ${drawn}` : ""].filter(Boolean).join("；");
-      status.textContent = said ? `${words.chosen}${said}` : words.none;
+      const said = [names.join(words.comma), drawn ? `${words.shapes} ${drawn}` : ""].filter(Boolean).join(" · ");
+      status.textContent = said ? `${words.chosen} ${said}` : words.none;
       for (const [check] of boxes) {
         check.checked = map.lies(check.value, regions);
         check.indeterminate = !check.checked && regions.some((code) => map.lies(code, [check.value]));
@@ -358,12 +352,12 @@
     return { show };
   }
 
-  function filter(boxes) {
-    const field = Object.assign(document.createElement("input"), { type: "search", placeholder: words.filter });
-    field.setAttribute("aria-label", words.filter);
+  function filter(boxes, label) {
+    const field = Object.assign(document.createElement("input"), { type: "search", placeholder: label });
+    field.setAttribute("aria-label", label);
     field.addEventListener("input", () => {
       const wanted = field.value.trim().toLowerCase();
-      for (const [, label] of boxes) label.hidden = !label.dataset.found.includes(wanted);
+      for (const [, line] of boxes) line.hidden = !line.dataset.found.includes(wanted);
     });
     return field;
   }

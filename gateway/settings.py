@@ -184,8 +184,15 @@ class ChannelSettings(Section):
         made = model.model_validate(value)
         for name, secret in made:
             if name.endswith("_key") and isinstance(secret, SecretStr):
-                refuse_guessable(secret.get_secret_value())
+                _refuse_guessable(name, secret)
         return made
+
+
+def _refuse_guessable(name: str, key: SecretStr) -> None:
+    try:
+        refuse_guessable(key.get_secret_value())
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def route_settings(kind: str) -> type[base.RouteSettings]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.desk import staff
 from gateway.desk.refused import DeskRefused
-from gateway.desk.steps import check_login
+from gateway.desk.steps import SYSTEM, check_login
 from gateway.store import accounts
 from gateway.store import desk as store
 from gateway.store.audit import canonical
@@ -33,7 +33,7 @@ async def put(one: Step, person: Person) -> None:
     Whose rights change has to sign in again; whoever is no longer active is out at once.
 
     Raises:
-        DeskRefused: login, name or a role cannot be; ``login``, ``name``, ``roles``.
+        DeskRefused: login, name or a role cannot be; ``login``, ``machine``, ``name``, ``roles``.
     """
     _check(one, person)
     await hold(one)
@@ -45,6 +45,10 @@ async def put(one: Step, person: Person) -> None:
             other=other,
         )
     before = await store.person(one.connection, person.login)
+    if before is None and one.actor != SYSTEM and staff.is_machine(person.login):
+        raise DeskRefused(
+            "machine", f"{person.login} would be taken for a source or a partner", login=person.login
+        )
     await staff.check(one, before, person)
     await store.set_person(one.connection, person)
     if before is not None and _rights(before) != _rights(person):

@@ -273,10 +273,13 @@ class Desk:
                 await self._release_at_once(one, submitted)
             return await one.read(prepared.id)
 
-    async def withdraw(self, alert_id: int, person: str, digest: str | None = None) -> AlertRow:
+    async def withdraw(
+        self, alert_id: int, person: str, digest: str | None = None, version: int | None = None
+    ) -> AlertRow:
         """Give up an alert that was not released; a prepared Cancel stays as long as its warning stands.
 
-        ``digest`` is that of what the person looked at, empty for a draft: anything else is refused.
+        ``digest`` is that of what the person looked at, empty for a draft, and ``version`` as in
+        :meth:`edit`: anything else is refused.
         """
         async with self._step(person) as one:
             row = await one.hold(alert_id)
@@ -289,6 +292,7 @@ class Desk:
                 )
             if digest not in (None, row.digest or ""):
                 raise signing.stale(row)
+            _check_version(row, version)
             row = await one.change(row, "withdraw")
             one.record("withdraw", row.id)
             return row
@@ -333,8 +337,14 @@ class Desk:
         return [number for number in late if await self._remind_sender(number)]
 
     async def _remind_sender(self, alert_id: int) -> bool:
-        async with self._step(SYSTEM) as one:
-            return await calling.call_sender(one, await one.hold(alert_id))
+        try:
+            async with self._step(SYSTEM) as one:
+                return await calling.call_sender(one, await one.hold(alert_id))
+        except (*DATABASE_FAULTS, *AWAY):
+            raise
+        except Exception:  # the other alerts must not wait for it
+            log.exception("nobody can be told that it waits to be sent", alert=alert_id, alarm=True)
+            return False
 
     async def remind_cosigners(self) -> list[int]:
         """Raise an alarm for each emergency release that nobody signed in time; safe at any time."""

@@ -10,6 +10,7 @@ import pytest
 from gateway.accounts import enrolment, invitations, own, proving, sessions
 from gateway.accounts.enrolment import Given
 from gateway.accounts.settings import Limits
+from gateway.desk.people import put
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import SYSTEM, step
 from gateway.store import accounts as store
@@ -155,6 +156,13 @@ class TestInvitations:
     async def test_a_source_or_partner_gets_none(self, door, login):
         await door.desk.set_person(Person(login, "虚构来源", ("author",), active=True))
         assert await refusal(invite(door, login, "invite")) == "machine"
+
+    async def test_nobody_is_added_under_the_login_of_one(self, door):
+        async with step(door.database, "admin", door.clock.now(), door.policy) as one:
+            assert (
+                await refusal(put(one, Person("source.weather", "虚构", ("author",), active=True)))
+                == "machine"
+            )
 
     async def test_who_is_out_meanwhile_does_not_come_in_by_it(self, door):
         newcomer = await invite(door, "author", "reset")

@@ -262,6 +262,16 @@ class TestTexts:
         [
             *("5 < 6 > 4", "R&D", "line\nbreak", "می\u200cخواهم", "क्\u200dष", "\u200eשלום", "မြန်\u200bမာ"),
             *("👩\u200d🚒", "a & b; c", "Tiếng Việt", "见 https://预警.example.org/1 。"),
+            *(
+                "详见https://www.example.org，请转告",
+                "（http://www.example.org）",
+                "“https://www.example.org”、电话",
+            ),
+            *(
+                "网址：https://www.example.org/a；",
+                "见https://www.example.org：8080",
+                "https://www.example.org！",
+            ),
         ],
     )
     def test_what_writing_needs_is_left_alone(self, changed, text):

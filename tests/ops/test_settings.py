@@ -222,6 +222,9 @@ class TestKeys:
         assert "openssl rand -hex 32" in text
         assert weak not in text
 
+    def test_letters_of_a_word_that_chance_brought_do_no_harm(self):
+        assert load_settings(secrets={"confirm_key": KEY + "LatestX9"}).secrets.confirm_key
+
     @pytest.mark.parametrize("weak", ["changeme" * 5, "0" * 64, "abab" * 16, "my-secret-key-" + KEY])
     @pytest.mark.parametrize("mode", ["live", "drill"])
     def test_nor_is_one_of_a_channel_taken(self, weak, mode):
@@ -233,6 +236,7 @@ class TestKeys:
         for name, route in routes.items():
             text = refusal(channels={name: route})
             assert f"{name}.{mode}" in text
+            assert "_key: " in text
             assert "openssl rand -hex 32" in text
             assert weak not in text
 

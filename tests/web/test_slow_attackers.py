@@ -43,7 +43,7 @@ OPENINGS = {
     "headers": b"GET /healthz HTTP/1.1\\r\\nHost: x\\r\\nA: ",
     "body": b"POST /receipts/sms HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 1000\\r\\n\\r\\n{",
     "reading": b"GET /healthz HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" * 20,
-    "large": b"GET /healthz HTTP/1.1\\r\\nHost: x\\r\\nA: " + b"a" * 7_000_000,
+    "large": b"GET /healthz HTTP/1.1\\r\\nHost: x\\r\\nA: " + b"a" * 100_000,
 }
 
 async def hold(done):

@@ -29,7 +29,12 @@ _JOINER = re.compile(r"[\u200b-\u200d\u180e]")
 _COMPLEX = re.compile(r"[\u0590-\u180d\u180f-\u1cff\ua800-\uabff\U0001f000-\U0001faff\u2600-\u27bf]")
 _PILE = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4}")
 """More marks on one letter than any way of writing needs."""
-_LINK = re.compile(r"https?://[^\s<>\"']{1,2048}", re.IGNORECASE)
+_AFTER_LINK = (
+    r"\s<>\"'\u2018-\u201d\u2026\u3000-\u3006\u3008-\u303f"
+    r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+)
+"""Blanks, quotes and the punctuation of Chinese, which stands close to the word before it."""
+_LINK = re.compile(f"https?://[^{_AFTER_LINK}]{{1,2048}}", re.IGNORECASE)
 _HTML = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-zA-Z]{2,8}|#[0-9]{1,6}|#x[0-9a-fA-F]{1,6});")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway.desk import signing
 from gateway.desk.refused import DeskRefused
+from gateway.store.faults import DATABASE_FAULTS, took_back
 from gateway.web.console import alert, alert_view, refusals
 from gateway.web.console.proof import proved
 from gateway.web.console.routing import Routes
@@ -48,9 +49,19 @@ async def _approve(visit: Visit) -> web.StreamResponse:
     if signed.released is not None:
         return visit.go(f"/releases/{signed.released.id}")
     if send and signed.alert.state == "approved":
-        done = await desk.release(visit.number(), visit.login, digest)
-        return visit.go(f"/releases/{done.id}")
+        return visit.go(await _sent(visit, digest))
     return visit.go(f"/alerts/{visit.number()}")
+
+
+async def _sent(visit: Visit, digest: str) -> str:
+    """Send what was signed a moment ago; return the page of its release, or its own where it waits yet."""
+    try:
+        done = await visit.console.desk.release(visit.number(), visit.login, digest)
+    except DATABASE_FAULTS as error:
+        if not took_back(error):
+            raise
+        return f"/alerts/{visit.number()}"  # the signature stands, and the page has the button
+    return f"/releases/{done.id}"
 
 
 @routes.post(r"/alerts/{id:\d{1,18}}/release", "release")
@@ -121,7 +132,7 @@ async def submit(visit: Visit) -> web.StreamResponse:
 async def withdraw(visit: Visit) -> web.StreamResponse:
     """Give it up."""
     digest = await visit.text("digest") if "digest" in await visit.form() else None
-    await visit.console.desk.withdraw(visit.number(), visit.login, digest)
+    await visit.console.desk.withdraw(visit.number(), visit.login, digest, await visit.whole("version"))
     return visit.go(f"/alerts/{visit.number()}")
 
 

@@ -197,6 +197,8 @@ _TABLES: dict[str, dict[str, str]] = {
 """Words that values have of their own."""
 _LONGEST = 1000
 """A longer sentence holds a stranger's text and is not looked through."""
+_DEEPEST = 12
+"""Sentences within sentences."""
 _CHINESE_MARKS = {"; ": "；", ": ": "：", " (": "（", ")": "）"}
 _SENTENCES_AGAIN = frozenset({"told", "error", "fix"})
 
@@ -256,25 +258,50 @@ def _form(words: str) -> Iterator[str]:
 
 def say_sentence(sentence: str, say: Callable[[str], str]) -> str:
     """Return a sentence that was written down, in the language that ``say`` speaks."""
-    if sentence in _known():
-        return say(sentence)
-    for words, form in _patterns() if len(sentence) <= _LONGEST else ():
-        if (found := form.fullmatch(sentence)) and _names(words) <= found.groupdict().keys():
-            return say(words) % {name: _value(name, told, say) for name, told in found.groupdict().items()}
-    for between in ("; ", ": "):  # several sentences; a place and what is wrong there
-        first, found_between, rest = sentence.partition(between)
-        spoken = say_sentence(rest, say) if found_between else rest
-        if spoken != rest:
-            return f"{say_sentence(first, say)}{_as_in(spoken, between)}{spoken}"
-    return _with_its_cause(sentence, say)
+    return _Teller(say).tell(sentence)
 
 
-def _with_its_cause(sentence: str, say: Callable[[str], str]) -> str:
-    """Return a sentence with another one in brackets, where that one is known."""
-    if (found := re.fullmatch(r"(.+?) \((.+)\)", sentence)) and say_sentence(found[2], say) != found[2]:
-        cause = say_sentence(found[2], say).removesuffix("。")
-        return f"{say_sentence(found[1], say)}{_as_in(cause, ' (')}{cause}{_as_in(cause, ')')}"
-    return sentence
+class _Teller:
+    """Tells one sentence and those inside it; each piece is looked at once, whatever stands in it."""
+
+    def __init__(self, say: Callable[[str], str]) -> None:
+        self._say = say
+        self._told: dict[str, str] = {}
+
+    def tell(self, sentence: str, deep: int = 0) -> str:
+        if deep > _DEEPEST or len(sentence) > _LONGEST:
+            return sentence
+        if sentence not in self._told:
+            self._told[sentence] = self._tell(sentence, deep + 1)
+        return self._told[sentence]
+
+    def _tell(self, sentence: str, deep: int) -> str:
+        if sentence in _known():
+            return self._say(sentence)
+        for words, form in _patterns():
+            if (found := form.fullmatch(sentence)) and _names(words) <= found.groupdict().keys():
+                values = found.groupdict().items()
+                return self._say(words) % {name: self._value(name, told, deep) for name, told in values}
+        for between in ("; ", ": "):  # several sentences; a place and what is wrong there
+            first, found_between, rest = sentence.partition(between)
+            spoken = self.tell(rest, deep) if found_between else rest
+            if spoken != rest:
+                return f"{self.tell(first, deep)}{_as_in(spoken, between)}{spoken}"
+        return self._with_its_cause(sentence, deep)
+
+    def _with_its_cause(self, sentence: str, deep: int) -> str:
+        """Return a sentence with another one in brackets, where that one is known."""
+        found = re.fullmatch(r"(.+?) \((.+)\)", sentence)
+        if found is None or (told := self.tell(found[2], deep)) == found[2]:
+            return sentence
+        cause = told.removesuffix("。")
+        return f"{self.tell(found[1], deep)}{_as_in(cause, ' (')}{cause}{_as_in(cause, ')')}"
+
+    def _value(self, name: str, told: str, deep: int) -> str:
+        if name in _SENTENCES_AGAIN:
+            return self.tell(told, deep).removesuffix("。")
+        table = _TABLES.get(name, {})
+        return self._say(table[told]) if told in table else told
 
 
 def _as_in(words: str, mark: str) -> str:
@@ -286,13 +313,6 @@ def _as_in(words: str, mark: str) -> str:
 def _names(words: str) -> frozenset[str]:
     """Return the names that a sentence fills in."""
     return frozenset(re.findall(r"%\((\w+)\)s", words))
-
-
-def _value(name: str, told: str, say: Callable[[str], str]) -> str:
-    if name in _SENTENCES_AGAIN:
-        return say_sentence(told, say).removesuffix("。")
-    table = _TABLES.get(name, {})
-    return say(table[told]) if told in table else told
 
 
 @cache

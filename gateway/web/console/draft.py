@@ -13,6 +13,7 @@ from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import alert_of
 from gateway.store import desk as alerts
 from gateway.store import drafts as store
+from gateway.store.faults import DATABASE_FAULTS, took_back
 from gateway.web.console import draft_form, draft_preview
 from gateway.web.console.draft_form import Form, FormRefused
 from gateway.web.console.draft_preview import USUAL, make, sentence
@@ -186,11 +187,20 @@ async def _save(visit: Visit, form: Form, row: AlertRow | None, *, submit: bool)
         return await _page(visit, form, row, refusal=sentence(visit, error), status=422)
     if not submit:
         return visit.go(f"/alerts/{saved.id}/edit")
+    return visit.go(await _submitted(visit, saved))
+
+
+async def _submitted(visit: Visit, saved: AlertRow) -> str:
+    """Ask for approval; return the page of the alert, or of its draft where it stays one."""
     try:
         await visit.console.desk.submit(saved.id, visit.login, saved.version)
     except DeskRefused:
-        return visit.go(f"/alerts/{saved.id}/edit?refused=1")
-    return visit.go(f"/alerts/{saved.id}")
+        return f"/alerts/{saved.id}/edit?refused=1"
+    except DATABASE_FAULTS as error:
+        if not took_back(error):
+            raise
+        return f"/alerts/{saved.id}/edit"  # the draft is kept: the form must not write it a second time
+    return f"/alerts/{saved.id}"
 
 
 async def _saved(visit: Visit, form: Form, row: AlertRow | None) -> AlertRow:

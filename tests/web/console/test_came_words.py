@@ -274,3 +274,8 @@ class TestEveryFaultOfAFile:
 def _filled(words: str, values: dict[str, object]) -> str:
     spoken = templates("zh-CN").say(words)
     return spoken % values if values else spoken
+
+
+def test_a_person_s_words_of_many_points_are_left_as_they_are_in_no_time():
+    points = "; ".join(f"{number}: 区域不对 ({number})" for number in range(60))
+    assert say_sentence(points, lambda words: f"<{words}>") == points

@@ -19,6 +19,10 @@ async def until_it_waits(connection) -> None:
 async def collide(desk, database):
     """Have a rejection by ``first`` wait in a circle with somebody else, who goes on."""
 
+    async with database.raw() as one:  # time enough for the other one to wait as well
+        await one.execute("ALTER SYSTEM SET deadlock_timeout = '5s'")
+        await one.execute("SELECT pg_reload_conf()")
+
     async def run(browser, row, form):
         async with database.raw() as other, other.transaction():
             await other.execute("SET LOCAL deadlock_timeout = '30s'")  # the other one is taken back
@@ -28,7 +32,10 @@ async def collide(desk, database):
             await other.execute("SELECT FROM warnings WHERE id = $1 FOR UPDATE", row.warning_id)
             return await answer
 
-    return run
+    yield run
+    async with database.raw() as one:
+        await one.execute("ALTER SYSTEM RESET deadlock_timeout")
+        await one.execute("SELECT pg_reload_conf()")
 
 
 class TestAStepThatIsTakenBack:

@@ -97,7 +97,8 @@ async def known(filled, visitor, desk):
     found = {}
     for path in PAGES:
         answer = await everybody.get(path)
-        for action, values, free in forms(answer.text) if answer.status == 200 else ():
+        assert answer.status == 200, path
+        for action, values, free in forms(answer.text):
             key = (re.sub(r"\d+", "N", action), tuple(sorted(values)))
             if not action.endswith(LEAVES):
                 found.setdefault(key, (action, values, free))
@@ -126,7 +127,8 @@ class TestEveryForm:
                 answer = await browser.post(action, given)
                 if answer.status >= 500 or time.perf_counter() - began > SLOW:
                     faults.append((action, sorted(fields), answer.status))
-                if "49" in answer.text and "7*7" in hostile and re.search(r"(?<!\d)49\$|\$49", answer.text):
+                shown = answer.text or (await browser.get(answer.location)).text
+                if "7*7" in hostile and re.search(r"(?<!\d)49\$|\$49", shown):
                     faults.append((action, sorted(fields), "evaluated"))
                 assert "\n" not in answer.location
         assert faults == []

@@ -10,7 +10,7 @@ import pytest
 from gateway.desk.compose import Changes
 from gateway.store.desk import Person
 from gateway.web.console.approve import same_place
-from tests.desk.conftest import ready, sent
+from tests.desk.conftest import fields, ready, sent
 
 
 def form_of(page, action: str) -> dict[str, str]:
@@ -38,6 +38,15 @@ class TestAnAlert:
         fresh = form_of(await browser.get(f"/alerts/{row.id}"), path)
         assert (await browser.post(path, fresh)).status == 303
         assert (await desk.show(row.id)).alert.state == "withdrawn"
+
+    async def test_is_not_withdrawn_from_a_page_that_is_older_than_its_words(self, desk, visitor):
+        await both(desk)
+        row = await desk.draft(fields(), "author")
+        browser, path = await visitor("author"), f"/alerts/{row.id}/withdraw"
+        old = form_of(await browser.get(f"/alerts/{row.id}"), path)
+        await desk.edit(row.id, "both", Changes(headline="暴雨"))
+        assert (await browser.post(path, old)).status == 422
+        assert (await desk.show(row.id)).alert.state == "draft"
 
     async def test_is_not_submitted_as_somebody_else_has_written_it_since(self, desk, visitor):
         await both(desk)

@@ -22,13 +22,13 @@ from tests.desk.conftest import ready, sent
 from tests.feeds.conftest import item, message
 
 PAGES = (
-    "/", "/alerts", "/alerts/new", "/alerts/1", "/alerts/1/edit", "/alerts/2", "/alerts/2/edit", "/alerts/4",
+    "/", "/alerts", "/alerts/new", "/alerts/1", "/alerts/2", "/alerts/2/edit", "/alerts/4", "/alerts/4/edit",
     "/releases/1", "/releases/1/receipts", "/releases/1/unreached", "/inbox", "/inbox/1", "/inbox/seismic",
     "/drills", "/duty", "/channels", "/sources", "/channels/test", "/me", "/me/absence", "/me/factor",
     "/people", "/people/new", "/people/1", "/people/1/edit", "/people/groups", "/people/groups/1",
     "/people/imports", "/admin", "/admin/people", "/admin/new-person", "/admin/people/author",
     "/admin/sessions", "/admin/authorisations", "/admin/absences", "/admin/keys", "/admin/audit",
-    "/admin/settings", "/sign-in", "/welcome",
+    "/admin/settings", "/welcome",
 )  # fmt: skip
 ROLES = {"author", "approver", "releaser", "registrar", "administrator", "auditor"}
 BREAKS = 'x\r\nBcc: evil@example.org\r\n\x1b[31mred"},{"event":"forged"}\u2028y'

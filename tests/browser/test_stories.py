@@ -64,6 +64,8 @@ class TestAWarning:
 
     async def test_goes_from_the_template_to_the_release_and_back_in_six_screens(self, seat):
         author, approver = await seat("demo-author"), await seat("demo-approver-2")
+        screens = set()
+        author.page.on("framenavigated", lambda frame: screens.add(frame.url))
         await author.go("/")
         await author.page.click("a[href='/desk/alerts/new']")
         alert = await draft(author)
@@ -80,6 +82,7 @@ class TestAWarning:
         await sign(approver, cancel)
         assert "已解除" in await state(author, alert)
         assert "生效中" in await state(author, cancel)
+        assert len(screens) <= 6, screens
 
     async def test_takes_two_people_neither_of_whom_wrote_it(self, seat):
         author = await seat("demo-author")

@@ -113,11 +113,12 @@ class TestAWarning:
             await seat("demo-approver-2"),
         )
         await watcher.go("/")
-        before = await watcher.page.locator("#board article.warning, article.warning").count()
+        card = watcher.page.locator("article.warning", has_text="长滩镇")
+        assert await card.count() == 0
         alert = await draft(author, township="990101005000")
         await sign(approver, alert, button="button[name=then][value=send]")
-        await expect(watcher.page.locator("article.warning")).to_have_count(before + 1, timeout=PATIENCE)
-        card = watcher.page.locator("article.warning", has_text="长滩镇")
+        assert "生效中" in await state(approver, alert)
+        await expect(card).to_have_count(1, timeout=PATIENCE)
         await expect(card.locator("progress")).not_to_have_attribute("value", "0", timeout=PATIENCE)
 
 

@@ -143,20 +143,19 @@ class Live:
         self._away = False
         self._looks = 0
         self._latest: dict[str, tuple[str, bytes]] = {}
+        self._coming: list[Listener] = []
         self._rest: board.Rest | None = None
         self._measured = -1
 
     def join(self, listener: Listener) -> None:
-        """Begin to serve a page: at once with what was read last, and with whole parts from the next look.
+        """Begin to serve a page: at once with a beat, and with all the rest from the next look that begins.
 
-        A part is not read while no page wants it, so the last one may be older than the page that comes.
+        What was read last may be older than the page that comes, and would undo what it shows.
         """
-        for key, (name, event) in self._latest.items():
-            if name in listener.wanted:
-                listener.put(key, event)
         listener.put("beat", self._beat())
         self._looks = 0
         self._listeners[listener] = None
+        self._coming.append(listener)
         self._bound(listener.session)
         if self._closed:
             listener.end()
@@ -200,11 +199,13 @@ class Live:
             await asyncio.sleep(LOOK_EVERY)
 
     async def _look(self) -> None:
+        coming, self._coming = self._coming, []
         try:
             async with asyncio.timeout(PATIENCE):
                 async with self._console.database.begin() as connection:
                     pulse = await store.pulse(connection)
                 await self._tell(pulse)
+            self._greet(coming)
         except DATABASE_FAULTS as error:
             if not self._away:
                 log.warning("live events wait for the database", error=type(error).__name__)
@@ -213,6 +214,13 @@ class Live:
             if not self._away:
                 log.exception("live events failed", alarm=True)
             self._lost()
+
+    def _greet(self, coming: list[Listener]) -> None:
+        """Send what is kept to those who came before this look began."""
+        for listener in coming:
+            for key, (name, event) in self._latest.items():
+                if name in listener.wanted:
+                    listener.put(key, event)
 
     def _lost(self) -> None:
         self._away = True

@@ -22,17 +22,22 @@ class Running:
         """Nothing is known yet."""
         self.drill: Drill | None = None
         self._read: float | None = None
+        self._steps = 0
 
     async def look(self, console: Console) -> None:
         """Read it anew where that was not done a moment ago."""
         at = console.clock.monotonic()
-        if self._read is None or at - self._read >= KEPT_SECONDS:
-            self.drill = await drills.running(console.database)
-            self._read = at
+        if self._read is not None and at - self._read < KEPT_SECONDS:
+            return
+        begun = self._steps
+        found = await drills.running(console.database)
+        if begun == self._steps:  # else one was started or ended meanwhile, and this may be from before
+            self.drill, self._read = found, at
 
     def forget(self) -> None:
         """Have it read anew: one was started or ended here."""
         self._read = None
+        self._steps += 1
 
 
 RUNNING = web.AppKey("running", Running)

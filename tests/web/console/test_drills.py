@@ -14,6 +14,7 @@ from gateway.desk.render import MARKS, Facts, Templates, family
 from gateway.share import share
 from gateway.store.console_tables import drills as table
 from gateway.store.tables import audit
+from gateway.web.console import running
 from tests.desk.conftest import ready, sent
 
 FOLDER = share("templates/messages")
@@ -91,6 +92,29 @@ class TestADrill:
 
 
 class TestEveryPageSaysSo:
+    async def test_also_when_another_page_was_asking_while_it_began(
+        self, visitor, desk, database, monkeypatch
+    ):
+        reader, operator = await visitor("auditor"), await visitor("sender")
+        read, go_on, really = asyncio.Event(), asyncio.Event(), drills.running
+
+        async def slow(database):
+            found = await really(database)
+            read.set()
+            await go_on.wait()
+            return found
+
+        monkeypatch.setattr(running, "KEPT_SECONDS", 0)
+        monkeypatch.setattr(drills, "running", slow)
+        asking = asyncio.create_task(reader.get("/alerts"))
+        await read.wait()
+        monkeypatch.setattr(drills, "running", really)
+        await operator.post("/drills", {"title": "汛期演练"})
+        monkeypatch.setattr(running, "KEPT_SECONDS", 3600)
+        go_on.set()
+        await asking
+        assert "汛期演练" in (await reader.get("/lead")).text
+
     async def test_while_it_runs_and_not_afterwards(self, visitor, desk):
         operator, reader = await visitor("sender"), await visitor("auditor")
         await operator.post("/drills", {"title": "汛期<b>演练"})

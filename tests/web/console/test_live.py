@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientTimeout
 from sqlalchemy import select, text, update
 
+from gateway.desk import drills
 from gateway.store.console_tables import sessions
 from gateway.store.desk import Person
 from gateway.store.tables import people
@@ -118,6 +119,15 @@ class TestWhoHearsWhat:
                 pass
             async with listening(browser, "board") as second:
                 assert "rainstorm" in await second.next("board")
+
+    async def test_a_page_that_is_opened_is_not_told_what_was_so_before(self, visitor, desk, monkeypatch):
+        monkeypatch.setattr(live, "LOOK_EVERY", 1.0)
+        browser = await visitor("author")
+        async with listening(browser, "") as first:
+            assert json.loads(await first.next("drill")) == {"title": None}
+            await drills.start(desk, "汛期演练", "sender")
+            async with listening(browser, "") as second:
+                assert json.loads(await second.next("drill")) == {"title": "汛期演练"}
 
     async def test_each_hears_in_the_own_language(self, visitor, desk):
         await sent(desk)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from gateway.ops.places import temporary_state_dir
 from gateway.ops.postgres import EmbeddedPostgres
-from gateway.ops.valkey import EmbeddedValkey
+from tests.redis_user import NarrowValkey
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -106,20 +106,27 @@ def database_url(postgres: EmbeddedPostgres, template_database: str) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def valkey(state_dir: Path) -> Iterator[EmbeddedValkey]:
+def valkey(state_dir: Path) -> Iterator[NarrowValkey]:
     """The running Valkey. Tests that kill one start their own."""
-    server = EmbeddedValkey(state_dir, durable=False)
+    server = NarrowValkey(state_dir, durable=False)
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def redis_url(valkey: EmbeddedValkey) -> str:
-    """An empty Valkey for this test alone."""
+def redis_owner_url(valkey: NarrowValkey) -> str:
+    """An empty Valkey for this test alone, as its owner: to list keys, to empty it, to play faults."""
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     return valkey.url
+
+
+@pytest.fixture
+def redis_url(redis_owner_url: str, valkey: NarrowValkey) -> str:
+    """The same Valkey as the narrow user whom docs/architecture.md asks for; what is ours runs as that."""
+    assert redis_owner_url == valkey.url
+    return valkey.narrow_url
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gateway.alerts.model import MsgType
 from gateway.desk import leaving, signing
 from gateway.desk.leaving import Released
 from gateway.desk.refused import DeskRefused
@@ -47,6 +48,12 @@ async def release(step: Step, office: Office, row: AlertRow, digest: str, reason
         await _write_down(step, row, digest, reason, standing)
     row = await step.change(row, "approve", approved_at=step.now)
     return await leaving.leave(step, office, row)
+
+
+async def halt(step: Step, office: Office, row: AlertRow, digest: str, reason: str) -> None:
+    """Stop what :func:`release` is to take back in the step after, where it is a Cancel."""
+    if row.msg_type == MsgType.CANCEL and await check(step, office, row, digest, reason):
+        await leaving.halt(step, row)
 
 
 async def check(step: Step, office: Office, row: AlertRow, digest: str, reason: str) -> bool:

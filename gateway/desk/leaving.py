@@ -171,6 +171,18 @@ async def supersede(step: Step, row: AlertRow) -> None:
         await drop_cancel(step, old)
 
 
+async def halt(step: Step, cancel: AlertRow) -> None:
+    """Stop sending the warning that a Cancel takes back, in a step before the Cancel leaves.
+
+    Planning the Cancel takes seconds for many people, and until that is committed no worker would know
+    that it must stop. Where the Cancel then cannot leave, its warning stays stopped, and the alarm that
+    nobody signs or sends the Cancel comes in its time.
+    """
+    assert cancel.supersedes is not None
+    if await store.stop_release(step.connection, cancel.supersedes):
+        step.record("stop", cancel.supersedes, by=cancel.id)
+
+
 async def drop_cancel(step: Step, old: AlertRow) -> None:
     """Withdraw the prepared Cancel of an alert that is no longer in force."""
     cancel = await store.prepared_cancel(step.connection, old.id)

@@ -39,9 +39,26 @@ async def release(
     return await _leave(step, office, await submission.submit(step, office, row, chosen, why), why)
 
 
+async def halt(step: Step, alert_id: int) -> None:
+    """Stop an alert that :func:`cancel` is to take back in the step after, and would."""
+    await leaving.halt(step, await _cancel_of(step, await step.hold(alert_id)))
+
+
 async def cancel(step: Step, office: Office, alert_id: int, why: ByRule) -> Released:
     """Submit and release the prepared Cancel of an alert that a rule sent."""
-    row = await step.hold(alert_id)
+    prepared = await _cancel_of(step, await step.hold(alert_id))
+    if done := await store.release_of(step.connection, prepared.id):
+        return Released(done.id, done.reference, {})
+    if prepared.state in {"submitted", "approved"}:
+        prepared = await rewrite(step, prepared, alert_of(prepared))
+    plan = (prepared.plan or {}) | {"authors": [step.actor]}
+    await store.change_alert(step.connection, prepared.id, author=step.actor, plan=plan)
+    prepared = await step.read(prepared.id)
+    return await _leave(step, office, await submission.submit(step, office, prepared, None, why), why)
+
+
+async def _cancel_of(step: Step, row: AlertRow) -> AlertRow:
+    """Return the Cancel by which a rule may take an alert back, or refuse."""
     await step.may("cancel")
     if "by_rule" not in (row.plan or {}):
         raise DeskRefused(
@@ -56,18 +73,11 @@ async def cancel(step: Step, office: Office, alert_id: int, why: ByRule) -> Rele
             alert=row.id,
             state=row.state,
         )
-    if done := await store.release_of(step.connection, prepared.id):
-        return Released(done.id, done.reference, {})
-    if prepared.version > 1:
+    if prepared.version > 1 and prepared.state != "released":
         raise DeskRefused(
             "edited", f"alert {prepared.id} was changed by a person: a person approves it", alert=prepared.id
         )
-    if prepared.state in {"submitted", "approved"}:
-        prepared = await rewrite(step, prepared, alert_of(prepared))
-    plan = (prepared.plan or {}) | {"authors": [step.actor]}
-    await store.change_alert(step.connection, prepared.id, author=step.actor, plan=plan)
-    prepared = await step.read(prepared.id)
-    return await _leave(step, office, await submission.submit(step, office, prepared, None, why), why)
+    return prepared
 
 
 async def _leave(step: Step, office: Office, row: AlertRow, why: ByRule) -> Released:

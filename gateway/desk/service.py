@@ -160,8 +160,11 @@ class Desk:
                 return Signed(row, have, need)
             if row.state == "submitted":
                 row = await one.change(row, "approve", approved_at=one.now)
-            released = await self._release_at_once(one, row)
-            return Signed(await one.read(row.id), have, need, released)
+            if not self._leaves_at_once(row):
+                return Signed(row, have, need)
+            await self._halt(one, row)
+        released = await self._leave(row, person)
+        return Signed((await self.show(row.id)).alert, have, need, released)
 
     async def check_approve(self, alert_id: int, digest: str, person: str, *, send: bool) -> bool:
         """Refuse as :meth:`approve`, and :meth:`release` where it is to be sent, and change nothing.
@@ -224,10 +227,29 @@ class Desk:
                 return Released(done.id, done.reference, {})
             if digest not in (None, row.digest):
                 raise signing.stale(row)
+            if row.msg_type != MsgType.CANCEL:
+                return await leaving.leave(one, self.office, row)
+            await self._halt(one, row)
+        return await self._leave(row, person)
+
+    async def _halt(self, one: Step, cancel: AlertRow) -> None:
+        await leaving.check(one, self.office, cancel)
+        await leaving.halt(one, cancel)
+
+    async def _leave(self, seen: AlertRow, person: str) -> Released:
+        """Send a Cancel whose warning was stopped a step before."""
+        async with self._step(person) as one:
+            row = await one.hold(seen.id)
+            if done := await store.release_of(one.connection, row.id):
+                return Released(done.id, done.reference, {})
+            if row.digest != seen.digest:
+                raise signing.stale(row)
             return await leaving.leave(one, self.office, row)
 
     async def release_alone(self, alert_id: int, digest: str, person: str, reason: str) -> Released:
         """Sign and send by the emergency path; another approver signs afterwards (:meth:`cosign`)."""
+        async with self._step(person) as one:
+            await emergency.halt(one, self.office, await one.hold(alert_id), digest, reason)
         async with self._step(person) as one:
             row = await one.hold(alert_id)
             return await emergency.release(one, self.office, row, digest, reason)
@@ -269,9 +291,11 @@ class Desk:
             await store.change_alert(one.connection, prepared.id, author=person, plan=plan)
             submitted = await submission.submit(one, self.office, await one.read(prepared.id), None)
             await one.may("cancel", submitted)
-            if submitted.state == "approved":
-                await self._release_at_once(one, submitted)
-            return await one.read(prepared.id)
+            if submitted.state != "approved" or not self._leaves_at_once(submitted):
+                return submitted
+            await self._halt(one, submitted)
+        await self._leave(submitted, person)
+        return (await self.show(prepared.id)).alert
 
     async def withdraw(
         self, alert_id: int, person: str, digest: str | None = None, version: int | None = None
@@ -370,10 +394,8 @@ class Desk:
             one.record("expire", row.id)
             return True
 
-    async def _release_at_once(self, one: Step, row: AlertRow) -> Released | None:
-        if row.msg_type != MsgType.CANCEL or not self.office.policy.cancel.release_on_approval:
-            return None
-        return await leaving.leave(one, self.office, row)
+    def _leaves_at_once(self, row: AlertRow) -> bool:
+        return row.msg_type == MsgType.CANCEL and self.office.policy.cancel.release_on_approval
 
     async def show(self, alert_id: int) -> Sheet:
         """Return an alert with its signatures, release and prepared Cancel."""

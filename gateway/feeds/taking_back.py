@@ -150,6 +150,8 @@ class TakingBack:
 
     async def _retract(self, row: IncomingRow, ours: AlertRow, author: str, why: ByRule) -> str:
         async with self._at_desk.step(author) as one:
+            await ruled.halt(one, ours.id)
+        async with self._at_desk.step(author) as one:
             await ruled.cancel(one, self._at_desk.office, ours.id, why)
             reason = f"{why['grounds']}: cancelled by its rule"
             taken = {"state": "taken_back", "todo": None, "reason": reason, "changed_at": one.now}

@@ -332,13 +332,14 @@ async def first_reference(connection: AsyncConnection, warning_id: int) -> str:
     return (await connection.execute(query.order_by(releases.c.id).limit(1))).scalar_one_or_none() or ""
 
 
-async def stop_release(connection: AsyncConnection, alert_id: int) -> None:
-    """Stop the release of an alert: nothing of it is sent any more."""
-    await connection.execute(
+async def stop_release(connection: AsyncConnection, alert_id: int) -> bool:
+    """Stop the release of an alert: nothing of it is sent any more. Returns whether anything could be."""
+    stopped = await connection.execute(
         update(releases)
         .where(releases.c.alert_id == alert_id, releases.c.state == "open")
         .values(state="stopped")
     )
+    return bool(stopped.rowcount)
 
 
 async def target_list(connection: AsyncConnection, list_id: int) -> TargetList:

@@ -39,6 +39,7 @@ STOP_SECONDS = timedelta(seconds=2)
 CLOCKS = timedelta(seconds=0.2)
 """What the clocks of gateway and provider may be read apart, with the way between them."""
 LEASE_LOST = "lease lost"
+STOPS = {"stop", "cancel", "update"}
 LEFT_DESK = {"released", "updated", "cancelled"}
 ENDS = {"updated": "update", "cancelled": "cancel", "expired": "expire", "withdrawn": "withdraw"}
 FOLLOWS = {"Update": "update", "Cancel": "cancel"}
@@ -302,7 +303,8 @@ def approvers(alert: Row, count: int, policy: dict[str, Any]) -> int:
     if alert["msg_type"] == "Cancel":
         return int(policy["cancel"]["approvers"])
     further: int = sum(limit["further"] for limit in policy["crowd"] if count > limit["above"])
-    return int(policy["approvers"][alert["level"]]) + further
+    unusual: int = alert["plan"].get("usual", {}).get("further", 0)
+    return int(policy["approvers"][alert["level"]]) + further + unusual
 
 
 def canonical(value: object) -> bytes:
@@ -381,6 +383,10 @@ def steps(case: Case) -> Iterator[Violation]:
         if step[0] in COUNTED and told[step] != done[step]:
             what = f"{step[0]} happened {done[step]} times and is told {told[step]} times"
             yield Violation("I6", step[1], what)
+    for release in case.tables["releases"]:
+        name = f"alert {release['alert_id']}"
+        if release["state"] == "stopped" and not any(told[action, name] for action in STOPS):
+            yield Violation("I6", name, "was stopped, and no record tells by what")
 
 
 def taken_once(alert: Row, left: set[int]) -> Iterator[tuple[str, int]]:
@@ -545,9 +551,10 @@ def foreign_receipts(case: Case) -> Iterator[Violation]:
 
 
 def time_limits(case: Case) -> Iterator[Violation]:
-    stops = {
-        row["subject"]: row["at"] for row in case.tables["audit"] if row["action"] in {"cancel", "update"}
-    }
+    stops: dict[str, datetime] = {}
+    for row in case.tables["audit"]:
+        if row["action"] in STOPS:
+            stops.setdefault(row["subject"], row["at"])
     for row in case.deliveries.values():
         release = case.releases[row["release_id"]]
         stop = stops.get(f"alert {release['alert_id']}")

@@ -443,8 +443,17 @@ STEPS = (
 
 
 async def test_each_step_that_the_rows_tell_of_is_told(told):
-    assert {row["action"] for row in told["audit"]} == set(STEPS)
+    assert {row["action"] for row in told["audit"]} == {*STEPS, "stop"}
     assert "I6" not in judged(told, [])
+
+
+async def test_it_finds_a_release_that_nobody_stopped(told):
+    name, releases = "alert 1", [{**row, "state": "stopped"} for row in told["releases"]]
+    kept = [row for row in told["audit"] if row["subject"] != name or row["action"] not in {"stop", "update"}]
+    stopped = {"releases": releases, "audit": linked_anew(kept)}
+    alerts = [{**row, "state": "released"} if row["id"] == 1 else row for row in told["alerts"]]
+    faults = check(Evidence(told | stopped | {"alerts": alerts}, [], read_at=datetime.now(UTC)))
+    assert ("alert 1", "was stopped, and no record tells by what") in {one[1:] for one in faults}
 
 
 async def test_it_finds_a_step_whose_record_was_taken_out_of_a_chain_linked_anew(told):

@@ -31,6 +31,28 @@ async def test_w4_nothing_leaves_for_the_first_time_once_a_cancel_has_taken_it_b
     assert verdict.states[SUPPRESSED] >= held
 
 
+@pytest.mark.benchmark
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("share", [10, 50, 90])
+async def test_w4_holds_for_a_town(house: House, share: int):
+    """W4 as planned: 50,000 messages at 2,500/s, cancelled after 10, 50 and 90 %."""
+    many, sent = 50_000, 500 * share
+    await house.open(many, route={"rate": 2_500, "window": 200}, latency=0.05)
+    await house.release("orange")
+    house.reconciler()
+    house.worker()
+    house.worker()
+    await house.until_received(sent)
+    await house.take_back()
+    await house.until_none(UNFINISHED)
+    await house.until_none(UNPROVEN)
+    verdict = await house.verdict("W4")
+    print(f"\n{share} %: {dict(verdict.states)}")  # noqa: T201 - the figure is what it is for
+    assert not verdict.violations
+    assert verdict.states[DELIVERED] >= 2 * sent
+    assert verdict.states[SUPPRESSED] > 0 or share == 90
+
+
 async def test_t3_nothing_leaves_for_the_first_time_after_the_expiry(house: House):
     """T3: 2,000 messages for a warning that holds for 12 s.
 

@@ -293,6 +293,7 @@ class TestTakenBack:
         )
         assert [kind for kind, _ in await county.sent()] == ["Alert", "Cancel"]
         assert len(await county.audited("release_by_rule")) == 2
+        assert len(await county.audited("stop")) == 1
 
     async def test_outside_of_its_window_a_person_decides(self, county):
         intake = county.intake(weather=RELEASE | {"retract_minutes": 10})

@@ -39,6 +39,7 @@ ACTIONS = {
     "approve": N_("Approved it"),
     "reject": N_("Sent it back"),
     "release": N_("Released it"),
+    "stop": N_("Stopped sending it"),
     "update": N_("Replaced it by an Update"),
     "cancel": N_("Cancelled it"),
     "expire": N_("It expired"),

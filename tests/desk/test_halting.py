@@ -1,0 +1,140 @@
+"""A Cancel stops its warning in a step of its own, before the seconds that its planning takes."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from gateway.desk import leaving
+from gateway.desk.refused import DeskRefused
+from gateway.desk.service import Desk
+from gateway.store import alarms, audit
+from gateway.store.tables import alerts, releases
+
+from .conftest import make_office, sent
+
+LEVELS = "[approvers]\nblue = 1\nyellow = 1\norange = 2\nred = 1\n"
+WHY = "虚构：另一位签发人联系不上"
+
+
+async def standing(database, row) -> tuple[str, str]:
+    """The state of a warning and of its release, as anybody else sees them."""
+    async with database.begin() as connection:
+        query = select(alerts.c.state, releases.c.state).join(releases, releases.c.alert_id == alerts.c.id)
+        return tuple((await connection.execute(query.where(alerts.c.id == row.id))).one())
+
+
+async def steps_of(database, row) -> list[str]:
+    async with database.begin() as connection:
+        assert (await audit.verify(connection)).broken_at is None
+        return [one.action for one in await audit.show(connection, f"alert {row.id}")]
+
+
+@pytest.fixture
+def seen(monkeypatch, database):
+    """What others see of the warnings while their Cancels are planned."""
+    looks, really = [], leaving.leave
+
+    async def leave(step, office, row):
+        if row.supersedes is not None:
+            looks.append(await standing(database, await step.read(row.supersedes)))
+        return await really(step, office, row)
+
+    monkeypatch.setattr(leaving, "leave", leave)
+    return looks
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Planning a Cancel fails until it is mended."""
+    really = leaving.leave
+
+    async def leave(step, office, row):
+        if row.supersedes is not None:
+            raise RuntimeError("invented: the plan does not come about")
+        return await really(step, office, row)
+
+    monkeypatch.setattr(leaving, "leave", leave)
+    return lambda: monkeypatch.setattr(leaving, "leave", really)
+
+
+class TestTheWarning:
+    async def test_is_stopped_before_the_cancel_that_was_signed_is_planned(self, desk, database, seen):
+        row = await sent(desk)
+        cancel = await desk.cancel(row.id, "author")
+        assert await standing(database, row) == ("released", "open")
+        signed = await desk.approve(cancel.id, cancel.digest, "first")
+        assert signed.released is not None
+        assert signed.alert.state == "released"
+        assert seen == [("released", "stopped")]
+        assert (await standing(database, row))[0] == "cancelled"
+        assert (await steps_of(database, row))[-2:] == ["stop", "cancel"]
+
+    async def test_is_stopped_before_a_cancel_that_waited_for_its_release(
+        self, desk, database, clock, tmp_path, seen
+    ):
+        slow = Desk(
+            database, clock, make_office(f"{LEVELS}[cancel]\nrelease_on_approval = false\n", tmp_path)
+        )
+        row = await sent(slow)
+        cancel = await slow.cancel(row.id, "author")
+        await slow.approve(cancel.id, cancel.digest, "first")
+        assert await standing(database, row) == ("released", "open")
+        first = await slow.release(cancel.id, "sender")
+        assert await slow.release(cancel.id, "sender") == first._replace(deliveries={})
+        assert seen == [("released", "stopped")]
+
+    async def test_is_stopped_before_a_cancel_that_takes_nobodys_signature(
+        self, desk, database, clock, tmp_path, seen
+    ):
+        quick = Desk(database, clock, make_office(f"{LEVELS}[cancel]\napprovers = 0\n", tmp_path))
+        row = await sent(quick)
+        assert (await quick.cancel(row.id, "author")).state == "released"
+        assert seen == [("released", "stopped")]
+
+    async def test_is_stopped_before_a_cancel_that_one_person_sends_alone(
+        self, desk, database, clock, tmp_path, seen
+    ):
+        rules = '[cancel]\napprovers = 2\n[emergency]\nlevels = ["red"]\n'
+        alone = Desk(database, clock, make_office(f"{LEVELS}{rules}", tmp_path))
+        row = await sent(alone, level="red")
+        cancel = await alone.cancel(row.id, "author")
+        await alone.release_alone(cancel.id, cancel.digest, "first", WHY)
+        assert seen == [("released", "stopped")]
+        assert (await standing(database, row))[0] == "cancelled"
+
+    async def test_goes_on_where_the_cancel_is_refused(self, desk, database, seen):
+        row = await sent(desk)
+        cancel = await desk.cancel(row.id, "author")
+        for refused in (
+            desk.approve(cancel.id, "0" * 64, "first"),
+            desk.approve(cancel.id, cancel.digest, "author"),
+            desk.release(cancel.id, "sender"),
+        ):
+            with pytest.raises(DeskRefused):
+                await refused
+        del desk.office.routes["sms"]
+        with pytest.raises(DeskRefused, match="no live route"):
+            await desk.approve(cancel.id, cancel.digest, "first")
+        assert await standing(database, row) == ("released", "open")
+        assert (await desk.show(cancel.id)).signatures == []
+        assert seen == []
+
+    async def test_stays_stopped_where_the_cancel_cannot_leave_and_an_alarm_says_so(
+        self, desk, database, clock, broken
+    ):
+        row = await sent(desk)
+        cancel = await desk.cancel(row.id, "author")
+        with pytest.raises(RuntimeError):
+            await desk.approve(cancel.id, cancel.digest, "first")
+        assert await standing(database, row) == ("released", "stopped")
+        assert (await desk.show(cancel.id)).alert.state == "approved"
+        clock.advance(3600)
+        assert await desk.remind_senders() == [cancel.id]
+        async with database.begin() as connection:
+            told = await alarms.standing(connection, f"alert {cancel.id}")
+        assert [one.code for one in told] == ["nobody_sends"]
+        broken()
+        assert (await desk.approve(cancel.id, cancel.digest, "first")).alert.state == "released"
+        assert (await standing(database, row))[0] == "cancelled"
+        assert (await steps_of(database, row)).count("stop") == 1

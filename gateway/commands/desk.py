@@ -189,6 +189,8 @@ def submit(alert: Number, login: As, json: Json = False) -> None:
     need = (row.plan or {}).get("approvers")
     text = f"alert {row.id} submitted, needs {need} approval(s); digest {(row.digest or '')[:_DIGEST_SHOWN]}"
     sheets.say_row(row, text, json=json)
+    if not json:
+        sheets.say_unusual(row)
 
 
 async def _full_digest(desk: Desk, alert: int, given: str) -> str:

@@ -8,6 +8,7 @@ import orjson
 import typer
 
 from channels.base import HOLE
+from gateway.desk import unusual
 from gateway.desk.findings import sentence
 from gateway.desk.steps import alert_of
 from gateway.dispatch.contents import CONFIRM
@@ -27,6 +28,12 @@ def row_json(row: AlertRow) -> dict[str, Any]:
 def say_row(row: AlertRow, sentence: str, *, json: bool) -> None:
     """Print what a step led to."""
     typer.echo(orjson.dumps(row_json(row)) if json else sentence)
+
+
+def say_unusual(row: AlertRow) -> None:
+    """Print why an alert needs further approvers for going to unusually many; nothing where it does not."""
+    for one in unusual.told(row.plan):
+        typer.echo(f"look at   {sentence(one)}")
 
 
 def say_rows(rows: list[AlertRow], *, json: bool) -> None:

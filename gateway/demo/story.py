@@ -25,6 +25,7 @@ from gateway.dispatch.queues import Doorbells
 from gateway.ops.gateway import environment, processes, running
 from gateway.ops.supervisor import Supervisor
 from gateway.settings import load_settings
+from gateway.share import share
 from gateway.store import audit
 from gateway.store.coverage import counts_by_channel
 from gateway.store.database import Database
@@ -119,6 +120,7 @@ class Story:
             "database_url": self._found.database_url,
             "redis_url": self._found.redis_url,
             "channels": channels,
+            "approval_file": str(share(stay.POLICY)),
             "web": {"port": free_port()},
             "log": {"level": "warning", "format": "text"},
         }

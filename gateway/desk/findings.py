@@ -22,6 +22,16 @@ SENTENCES = {
     "sent_before": (
         "the message it was drafted from was sent before, as alert %(alert)s, which is %(state)s"
     ),
+    "unusual_kind": (
+        "%(times)s times as many people as usual: %(count)s, where the median of %(of)s earlier warnings of "
+        "this hazard at a similar level is %(median)s"
+    ),
+    "unusual_all": (
+        "%(times)s times as many people as usual: %(count)s, where the median of %(of)s earlier warnings is "
+        "%(median)s"
+    ),
+    "unusual_everybody": "%(count)s people: everybody who can be reached",
+    "unusual_asks": "%(further)s more must sign because of so many people, and place and number are typed",
     "missed": "%(count)s recipients of alert %(alert)s are no longer reached",
     "channel_unused": "channel %(channel)s, on which alert %(alert)s went out, is no longer used",
     "channel_lost": "channel %(channel)s has no %(mode)s route any more: nobody hears of the Cancel there",

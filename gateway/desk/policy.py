@@ -94,6 +94,25 @@ class Crowd(_Strict):
     further: PositiveInt = 1
 
 
+class Usual(_Strict):
+    """When a warning goes to unusually many, and what it takes then; a Cancel is never asked for more.
+
+    What counts as usual is told in :mod:`gateway.desk.unusual`.
+    """
+
+    times: NonNegativeInt = 20
+    """More people than so many times the median of earlier warnings are unusual; 0 compares with none."""
+    further: PositiveInt = 1
+    """Approvers on top of those that level and crowd take; place and number are typed, too."""
+    least: PositiveInt = 5
+    """Earlier warnings that it takes to know what is usual; with fewer of them nothing is compared."""
+    floor: NonNegativeInt = 1_000
+    """A warning for fewer people than this is never unusual."""
+    everybody: bool = True
+    """Whether a warning for all who can be reached, in more than one township, is unusual as long as no
+    earlier one went to half as many."""
+
+
 class Confirm(_Strict):
     """What the console asks for before it takes a signature or sends; a Cancel never has to be typed."""
 
@@ -102,7 +121,7 @@ class Confirm(_Strict):
     typed: frozenset[Colour] = frozenset({"red"})
     """Levels for which the place and the number of people are typed."""
     above: NonNegativeInt = 50_000
-    """They are typed at any level for more people than this."""
+    """They are typed at any level for more people than this, and for unusually many (:class:`Usual`)."""
 
 
 class Escalation(_Strict):
@@ -151,6 +170,7 @@ class Policy(_Strict):
     roles: Roles = Roles()
     authorisations: Authorisations = Authorisations()
     crowd: tuple[Crowd, ...] = ()
+    usual: Usual = Usual()
     confirm: Confirm = Confirm()
     escalation: Escalation = Escalation()
     emergency: Emergency = Emergency()
@@ -161,15 +181,16 @@ class Policy(_Strict):
         given = (getattr(self.roles, name) for name in Roles.model_fields)
         return frozenset[str]().union(*given) | {"auditor"}
 
-    def needed(self, level: str, msg_type: str, count: int) -> int:
+    def needed(self, level: str, msg_type: str, count: int, further: int = 0) -> int:
         """Return how many distinct approvers an alert for ``count`` recipients needs.
 
-        A Cancel needs no further ones for its crowd: it goes to whom the warning went.
+        ``further`` are those that an unusual number of people takes. A Cancel needs no further ones
+        for its crowd: it goes to whom the warning went.
         """
         if msg_type == "Cancel":
             return self.cancel.approvers
         base: int = getattr(self.approvers, level)
-        return base + sum(limit.further for limit in self.crowd if count > limit.above)
+        return base + further + sum(limit.further for limit in self.crowd if count > limit.above)
 
     def allows(self, step: Step, roles: Collection[str]) -> bool:
         """Return whether a person with these roles may take the step."""

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from gateway.desk import unusual
 from gateway.desk.findings import said
 from gateway.desk.refused import DeskRefused
 from gateway.desk.scope import check_authorised
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from gateway.desk.findings import Said
     from gateway.desk.office import Office
+    from gateway.desk.policy import Policy
     from gateway.desk.steps import Step
     from gateway.store.desk import AlertRow
 
@@ -151,7 +153,17 @@ async def needed(step: Step, office: Office, row: AlertRow) -> int:
     if "by_rule" in row.plan:
         return int(row.plan["approvers"])
     targets = await store.target_list(step.connection, row.target_list_id)
-    return max(int(row.plan["approvers"]), office.policy.needed(row.level, row.msg_type, targets.count))
+    return at_least(office.policy, row, targets.count)
+
+
+def at_least(policy: Policy, row: AlertRow, count: int) -> int:
+    """Return how many must sign an alert for so many recipients that people approve.
+
+    Whether so many are unusual was settled at submission and stays as it was frozen.
+    """
+    assert row.plan is not None
+    today = policy.needed(row.level, row.msg_type, count, unusual.further(row.plan))
+    return max(int(row.plan["approvers"]), today)
 
 
 async def alike(connection: AsyncConnection, row: AlertRow, signers: set[str]) -> list[Said]:

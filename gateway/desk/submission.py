@@ -8,7 +8,7 @@ from gateway import audience
 from gateway.alerts.lint import lint
 from gateway.alerts.title import other_colours
 from gateway.audience.area import AreaRefused, from_alert, text_of
-from gateway.desk import calling, chain, compose, kinds, notes
+from gateway.desk import calling, chain, compose, kinds, notes, unusual
 from gateway.desk.chain import Reach
 from gateway.desk.checks import check_ready
 from gateway.desk.findings import AREA, LINT, quoted, said
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.desk.office import Office
     from gateway.desk.signing import ByRule
     from gateway.desk.steps import Step
+    from gateway.desk.unusual import Compared
     from gateway.store.database import Database
     from gateway.store.desk import AlertRow, TargetList
 
@@ -60,7 +61,9 @@ async def submit(
         *(quoted(LINT, one) for one in other_colours(alert, row.level)),
     ]
     reach = await _reach(step, office, row, before, chosen)
-    approvers = _approvers(office, row, reach.targets.count, by_rule)
+    people = reach.targets.count
+    compared = await _compared(step, office, row, people, chosen)
+    approvers = _approvers(office, row, people, compared, by_rule)
     draft = Draft(
         alert=alert,
         level=row.level,
@@ -71,8 +74,15 @@ async def submit(
     )
     plan = plan_of(draft, approvers) | {
         "authors": sorted(authors_of(row) | {step.actor}),
-        "findings": [*reach.findings, *await _sent_before(step, row), *remarks],
+        "findings": [
+            *unusual.findings(compared, people),
+            *reach.findings,
+            *await _sent_before(step, row),
+            *remarks,
+        ],
     }
+    if compared is not None:
+        plan["usual"] = compared
     plan |= await notes.sealed(step.connection, row.id)
     if by_rule is not None:
         plan["by_rule"] = by_rule
@@ -81,11 +91,25 @@ async def submit(
     return await _sealed(step, row, reach.targets)
 
 
-def _approvers(office: Office, row: AlertRow, count: int, by_rule: ByRule | None) -> int:
-    """Return how many must approve; a rule stands for them unless the crowd asks for further ones."""
-    needed = office.policy.needed(row.level, row.msg_type, count)
+async def _compared(
+    step: Step, office: Office, row: AlertRow, people: int, chosen: Audience | None
+) -> Compared | None:
+    """Return what the number of people compares to; a Cancel, which has no choice of its own, to nothing."""
+    if chosen is None:
+        return None
+    case = unusual.case_of(row.hazard, row.level, chosen, people)
+    return await unusual.compare(step.connection, office.policy, case, step.now)
+
+
+def _approvers(
+    office: Office, row: AlertRow, count: int, compared: Compared | None, by_rule: ByRule | None
+) -> int:
+    """Return how many must approve; a rule stands for them unless the number of people asks for more."""
+    further = compared["further"] if compared else 0
+    needed = office.policy.needed(row.level, row.msg_type, count, further)
     if by_rule is None:
         return needed
+    unusual.refuse_by_rule(compared, count)
     if needed > office.policy.needed(row.level, row.msg_type, 0):
         raise DeskRefused(
             "crowd", f"it goes to {count} recipients, more than a rule may send to by itself", count=count

@@ -14,7 +14,7 @@ from gateway.commands import desk as desk_commands
 from gateway.ops.places import temporary_state_dir
 from gateway.share import share
 
-from .conftest import NORTH, ROUTES, fill, run_aside_with
+from .conftest import COUNTY, NORTH, ROUTES, fill, run_aside_with
 
 runner = CliRunner()
 
@@ -49,10 +49,10 @@ def add_people():
         desk("person", "add", login, "--name", f"虚构 {login}", "--role", role)
 
 
-def draft():
+def draft(region=NORTH[:9]):
     later = (datetime.now(UTC) + timedelta(hours=3)).isoformat(timespec="seconds")
     texts = ("--description", "暴雨将至", "--instruction", "请远离山沟", "--expires", later)
-    kind = ("--hazard", "rainstorm", "--level", "yellow", "--region", NORTH[:9])
+    kind = ("--hazard", "rainstorm", "--level", "yellow", "--region", region)
     return json.loads(desk("draft", "--as", "ana", *kind, *texts, "--json"))["id"]
 
 
@@ -74,6 +74,21 @@ class TestAtTheTerminal:
         assert "cancelled" in desk("show", number)
         assert "records hold" in tell(audit_commands.app, "verify")
         assert "prepare_cancel" in tell(audit_commands.app, "show")
+
+    def test_a_warning_for_unusually_many_says_why_it_takes_one_more(self, monkeypatch, tmp_path):
+        packaged = share("config/approval.toml").read_text(encoding="utf-8")
+        policy = packaged.replace("floor = 1000", "floor = 1")
+        (tmp_path / "approval.toml").write_text(policy, encoding="utf-8")
+        monkeypatch.setenv("TONGDA_APPROVAL_FILE", str(tmp_path / "approval.toml"))
+        add_people()
+        number = draft(COUNTY[:6])
+        said = desk("submit", number, "--as", "ana")
+        assert "needs 2 approval(s)" in said
+        assert "look at   4 people: everybody who can be reached\n" in said
+        assert "look at   1 more must sign because of so many people" in said
+        shown = desk("show", number)
+        assert "4 people: everybody who can be reached" in shown
+        assert "(0 of 2)" in shown
 
     def test_a_refusal_is_one_line_and_exit_code_1(self):
         add_people()

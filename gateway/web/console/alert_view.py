@@ -11,7 +11,7 @@ from channels.base import HOLE, ContentRefused
 from gateway.alerts.language import tag_of
 from gateway.audience import codes
 from gateway.audience.area import from_alert
-from gateway.desk import emergency, notes
+from gateway.desk import emergency, notes, signing, unusual
 from gateway.desk.differences import Change, Version, differences
 from gateway.desk.freeze import facts_of, languages_of
 from gateway.desk.preview import SAMPLE_LINK
@@ -218,10 +218,9 @@ def _signers(visit: Visit, sheet: Sheet, people: Mapping[str, str]) -> list[Sign
 
 def _need(office: Office, sheet: Sheet) -> int | None:
     """Return how many must sign, as :func:`gateway.desk.signing.needed` counts them."""
-    row, plan = sheet.alert, sheet.alert.plan or {}
-    if sheet.need is None or "by_rule" in plan:
+    if sheet.need is None or "by_rule" in (sheet.alert.plan or {}):
         return sheet.need
-    return max(sheet.need, office.policy.needed(row.level, row.msg_type, sheet.recipients or 0))
+    return signing.at_least(office.policy, sheet.alert, sheet.recipients or 0)
 
 
 async def _waiting(connection: AsyncConnection, visit: Visit, row: AlertRow) -> Waiting | None:
@@ -268,9 +267,10 @@ def asked(visit: Visit, sheet: Sheet) -> Asked:
     """Return what the policy asks for before a signature or a release of this alert."""
     confirm, row = visit.console.office.policy.confirm, sheet.alert
     count, is_cancel = sheet.recipients or 0, row.msg_type == "Cancel"
+    many = count > confirm.above or unusual.further(row.plan) > 0
     return Asked(
         code=row.level in confirm.code and not (is_cancel and _proved_just_now(visit)),
-        typed=not is_cancel and (row.level in confirm.typed or count > confirm.above),
+        typed=not is_cancel and (row.level in confirm.typed or many),
         place=place_of(alert_of(row)),
         people=count,
     )

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway import audience
 from gateway.alerts.hazards import Level
+from gateway.alerts.model import MsgType
 from gateway.audience.area import AreaRefused, from_alert, text_of
 from gateway.audience.resolve import all_regions
-from gateway.desk import compose, drafting, kinds
+from gateway.desk import compose, drafting, kinds, unusual
 from gateway.desk.freeze import Draft
 from gateway.desk.phrases import Case, Phrases
 from gateway.desk.preview import overlap, preview, reached
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.desk.compose import Changes
     from gateway.desk.kinds import Kind
     from gateway.desk.preview import Preview
+    from gateway.desk.unusual import Compared
     from gateway.store.desk import AlertRow
     from gateway.web.console.draft_form import Checked
     from gateway.web.console.visit import Visit
@@ -225,17 +227,28 @@ async def look_at_audience(visit: Visit, form: Form, row: AlertRow | None) -> di
     except AreaRefused as error:
         return _no_audience(sentence(visit, DeskRefused(f"area_{error.code}", error.sentence)))
     similar = await _similar(visit, made, row)
-    return {"reached": _counted(visit, made, found), "refusal": "", "similar": similar}
+    compared = await _compared(visit, made, found)
+    return {"reached": _counted(visit, made, found, compared), "refusal": "", "similar": similar}
 
 
 def _no_audience(why: str) -> dict[str, Any]:
     return {"reached": None, "refusal": why, "similar": []}
 
 
-def _counted(visit: Visit, made: Made, found: Audience) -> dict[str, Any]:
+async def _compared(visit: Visit, made: Made, found: Audience) -> Compared | None:
+    """Return what the number of people would be compared with if this were submitted now."""
+    if made.alert.msg_type == MsgType.CANCEL:
+        return None
+    case = unusual.case_of(made.kind.hazard, made.kind.level, found, found.people)
+    async with visit.console.database.begin() as connection:
+        return await unusual.compare(connection, visit.console.office.policy, case, visit.now)
+
+
+def _counted(visit: Visit, made: Made, found: Audience, compared: Compared | None) -> dict[str, Any]:
     policy, channels = visit.console.office.policy, made.checked.channels
     base = policy.needed(made.kind.level, "Alert", 0)
-    needed = policy.needed(made.kind.level, "Alert", found.people)
+    further = compared["further"] if compared else 0
+    needed = policy.needed(made.kind.level, "Alert", found.people, further)
     return {
         "people": found.people,
         "unreachable": found.unreachable,
@@ -245,6 +258,7 @@ def _counted(visit: Visit, made: Made, found: Audience) -> dict[str, Any]:
         "findings": [refusals.remark(visit, one.code, one.path, one.message) for one in found.findings],
         "approvers": needed,
         "crowd": needed > base,
+        "unusual": [refusals.finding(visit, one) for one in unusual.findings(compared, found.people)],
     }
 
 

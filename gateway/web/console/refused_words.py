@@ -23,6 +23,11 @@ WRITTEN = {
     "%(path)s of a live warning says '%(word)s': mend the text, or draft a drill": "drill_words",
     "%(path)s of a drill says '%(word)s': mend the text, a drill must not deny it": "live_words",
     "it goes to %(count)s recipients, more than a rule may send to by itself": "crowd",
+    "it goes to everybody who can be reached, %(count)s recipients: a person approves": "unusual.everybody",
+    (
+        "it goes to %(count)s recipients, %(times)s times as many as usual (median of %(of)s earlier "
+        "warnings: %(median)s): a person approves"
+    ): "unusual.many",
     "alert %(alert)s is not what you saw any more: look at it again": "stale",
     "alert %(alert)s was changed meanwhile: look at it again": "changed",
     "alert %(alert)s is not what was approved: edit and submit it again": "changed.tampered",

@@ -80,6 +80,9 @@ class ImportReport(NamedTuple):
     unknown_columns: list[str]
     kept: bool = True
     """False for a rehearsal, which changes nothing."""
+    groups_made: tuple[str, ...] = ()
+    groups_changed: tuple[str, ...] = ()
+    """Those that the file puts somebody into or takes somebody out of."""
 
     @property
     def refused_rows(self) -> int:
@@ -168,6 +171,8 @@ async def bring_in(
         sorted(reader.notes, key=lambda note: note.row),
         layout.unknown,
         kept=keep,
+        groups_made=tuple(sorted(brought.made)),
+        groups_changed=tuple(sorted(brought.moved)),
     )
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from gateway.audience.contacts import Checks, RowError
+    from gateway.audience.contacts import Checks, ImportReport, RowError
     from gateway.clock import Clock
     from gateway.desk.policy import Policy
     from gateway.desk.steps import Step
@@ -60,10 +60,8 @@ _MOST_NAME = 100
 async def send(one: Step, kind: str, name: str, data: bytes) -> int:
     """Keep a file to be rehearsed and return its number."""
     person = await one.may("contacts")
-    if kind == "regions" and person.region is not None:
-        raise DeskRefused(
-            "regions_everywhere", "regions are loaded by somebody whose rights hold in every area"
-        )
+    if kind == "regions":
+        _check_everywhere(within(person))
     if not data:
         raise DeskRefused("file_empty", "the file is empty, or none was chosen")
     await _alone(one)
@@ -108,11 +106,11 @@ async def rehearse(
         async with step(database, row.made_by, clock.now(), policy) as one:
             area = within(await one.may("contacts"))
         async with database.raw() as connection:
-            report = await _read(database, clock, connection, row, path, checks, area)
+            report = await _read(database, clock, connection, row, path, checks, area, drill_group)
             transaction = connection.transaction()
             await transaction.start()
             try:
-                said = await _within_rights(connection, area, drill_group, report)
+                said = await report(connection)
             finally:
                 await transaction.rollback()
         await _end(database, clock, row, "ready" if said["read"] > said["refused_rows"] else "refused", said)
@@ -129,14 +127,13 @@ async def bring(
         async with step(database, row.made_by, clock.now(), policy) as one:
             area = within(await one.may("contacts"))
         async with database.raw() as connection:
-            report = await _read(database, clock, connection, row, path, checks, area)
+            report = await _read(database, clock, connection, row, path, checks, area, drill_group)
         async with step(database, row.made_by, clock.now(), policy) as one:
             if within(await one.may("contacts")) != area:
                 raise DeskRefused(
                     "scope", "the area of your rights was changed meanwhile: send the file again"
                 )
-            driver = await store.driver(one.connection)
-            said = await _within_rights(driver, area, drill_group, report)
+            said = await report(await store.driver(one.connection))
             counts = {name: said[name] for name in ("read", "created", "updated", "refused_rows")}
             one.record("imported", f"import {number}", kind=row.kind, sha256=row.sha256, **counts)
             values = {"report": said, "data": None, "ended_at": clock.now(), "rows": said["read"]}
@@ -167,9 +164,11 @@ async def _read(
     path: Path,
     checks: Checks,
     area: str,
+    drill_group: str | None,
 ) -> Callable[[asyncpg.Connection], Awaitable[dict[str, Any]]]:
     """Read a file and return what brings it in and tells the report."""
     if row.kind == "regions":
+        _check_everywhere(area)
         found = await _signalled(database, clock, row, lambda: regions.read_regions([path]), lambda: 0)
 
         async def bring_regions(one: asyncpg.Connection) -> dict[str, Any]:
@@ -180,29 +179,29 @@ async def _read(
     people = await _signalled(database, clock, row, reader.contacts, lambda: reader.read)
 
     async def bring_contacts(one: asyncpg.Connection) -> dict[str, Any]:
-        return told((await contacts.bring_in(one, reader, people, keep=True))._asdict())
+        brought = await contacts.bring_in(one, reader, people, keep=True)
+        if area:
+            _check_groups(brought, drill_group)
+        return told(brought._asdict())
 
     return bring_contacts
 
 
-async def _within_rights(
-    connection: asyncpg.Connection,
-    area: str,
-    drill_group: str | None,
-    work: Callable[[asyncpg.Connection], Awaitable[dict[str, Any]]],
-) -> dict[str, Any]:
-    """Do the work of somebody of one area; refuse where it changed what groups mean for the whole desk."""
-    if not area:
-        return await work(connection)
-    before = await store.groups_with(connection, drill_group)
-    said = await work(connection)
-    if await store.groups_with(connection, drill_group) != before:
+def _check_everywhere(area: str) -> None:
+    if area:
+        raise DeskRefused(
+            "regions_everywhere", "regions are loaded by somebody whose rights hold in every area"
+        )
+
+
+def _check_groups(brought: ImportReport, drill_group: str | None) -> None:
+    """Refuse, to somebody of one area, what changes what groups mean for the whole desk."""
+    if brought.groups_made or drill_group in brought.groups_changed:
         raise DeskRefused(
             "import_groups",
             "the file makes a group or changes that of drills: leave that out, or ask somebody whose rights "
             "hold everywhere",
         )
-    return said
 
 
 async def _signalled(

@@ -65,9 +65,9 @@ def version(person: Person) -> str:
 def check_seen(before: Person, seen: str) -> None:
     """Refuse what somebody decided on a page that shows the person otherwise: it would undo a later change.
 
-    ``seen`` is the :func:`version` on the page, empty where no page lay between.
+    ``seen`` is the :func:`version` on the page, empty where the form has none: that is refused as well.
     """
-    if seen and seen != version(before):
+    if seen != version(before):
         raise DeskRefused(
             "changed",
             f"{before.login} was changed meanwhile: look at the page again",

@@ -274,8 +274,9 @@ class Publisher:
         now = self._clock.now()
         certificate = self._signer.certificates[0]
         end = certificate.not_valid_after_utc
+        until = end.isoformat(" ", "minutes")
         words = (
-            f"the signing certificate {name_of(certificate)} ends on {end:%Y-%m-%d}: get a new one, "
+            f"the signing certificate {name_of(certificate)} ends on {until}: get a new one, "
             f"give it to your partners, and set publish.key_file and publish.certificate_file"
         )
         async with self._database.begin() as connection:

@@ -52,6 +52,10 @@ class Brought(NamedTuple):
     updated: int
     shared: list[tuple[int, str]]
     """(row, channel) whose address another contact has already."""
+    made: frozenset[str] = frozenset()
+    """Names of the groups that it made."""
+    moved: frozenset[str] = frozenset()
+    """Names of the groups that it put somebody into or took somebody out of."""
 
 
 _STAGE_REGIONS = """
@@ -185,18 +189,29 @@ _ADDRESSES = """
 
 _GROUPS = """
     INSERT INTO contact_groups (name) SELECT DISTINCT name FROM staged_groups ORDER BY name
-    ON CONFLICT DO NOTHING
+    ON CONFLICT DO NOTHING RETURNING name
 """
 
+# Who stays in a group is not touched, so that what is told is what the file changes.
 _LEAVE_GROUPS = """
-    DELETE FROM group_members AS m USING staged AS s WHERE m.contact_id = s.contact_id AND NOT s.created
+    WITH gone AS (
+        DELETE FROM group_members AS m USING staged AS s
+        WHERE m.contact_id = s.contact_id AND NOT s.created AND NOT EXISTS (
+            SELECT FROM staged_groups AS own JOIN contact_groups AS g ON g.name = own.name
+            WHERE own.n = s.n AND g.id = m.group_id)
+        RETURNING m.group_id
+    )
+    SELECT DISTINCT g.name FROM gone JOIN contact_groups AS g ON g.id = gone.group_id
 """
 
 _MEMBERS = """
-    INSERT INTO group_members (group_id, contact_id)
-    SELECT g.id, s.contact_id
-    FROM staged_groups AS own JOIN staged AS s ON s.n = own.n JOIN contact_groups AS g ON g.name = own.name
-    ON CONFLICT DO NOTHING
+    WITH come AS (
+        INSERT INTO group_members (group_id, contact_id)
+        SELECT g.id, s.contact_id FROM staged_groups AS own
+        JOIN staged AS s ON s.n = own.n JOIN contact_groups AS g ON g.name = own.name
+        ON CONFLICT DO NOTHING RETURNING group_id
+    )
+    SELECT DISTINCT g.name FROM come JOIN contact_groups AS g ON g.id = come.group_id
 """
 
 
@@ -250,12 +265,13 @@ async def bring(
         await connection.execute(_MATCH_ADDRESS)
         shared = [tuple(row) for row in await connection.fetch(_SHARED)]
         created = _rows(await connection.execute(_NUMBER))
-        await _write(connection, list(channels), groups=groups)
+        await _write(connection, list(channels))
+        made, moved = await _group(connection) if groups else (frozenset[str](), frozenset[str]())
     except BaseException:
         await transaction.rollback()
         raise
     await (transaction.commit() if keep else transaction.rollback())
-    return Brought(created, len(contacts) - created, shared)
+    return Brought(created, len(contacts) - created, shared, made, moved)
 
 
 async def _stage(connection: asyncpg.Connection, contacts: Sequence[Contact]) -> None:
@@ -278,16 +294,18 @@ async def _stage(connection: asyncpg.Connection, contacts: Sequence[Contact]) ->
     await connection.execute(_ANALYZE)
 
 
-async def _write(connection: asyncpg.Connection, channels: list[str], *, groups: bool) -> None:
+async def _write(connection: asyncpg.Connection, channels: list[str]) -> None:
     await connection.execute(_UPDATE)
     await connection.execute(_CREATE)
     await connection.execute(_COMPARE_ADDRESSES, channels)
     await connection.execute(_FORGET_ADDRESSES, channels)
     await connection.execute(_ADDRESSES)
-    if groups:
-        await connection.execute(_GROUPS)
-        await connection.execute(_LEAVE_GROUPS)
-        await connection.execute(_MEMBERS)
+
+
+async def _group(connection: asyncpg.Connection) -> tuple[frozenset[str], frozenset[str]]:
+    """Put everybody into the given groups alone; return the groups made, and those with other members."""
+    made, gone, come = [await connection.fetch(one) for one in (_GROUPS, _LEAVE_GROUPS, _MEMBERS)]
+    return frozenset(row["name"] for row in made), frozenset(row["name"] for row in (*gone, *come))
 
 
 def _rows(status: Any) -> int:  # noqa: ANN401 - asyncpg's status line, such as "UPDATE 3"

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
-    import asyncpg
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -377,17 +376,6 @@ async def add_group(connection: AsyncConnection, name: str) -> int | None:
     query = upsert(contact_groups).values(name=name).on_conflict_do_nothing().returning(contact_groups.c.id)
     added: int | None = (await connection.execute(query)).scalar_one_or_none()
     return added
-
-
-async def groups_with(connection: asyncpg.Connection, name: str | None) -> tuple[set[str], set[int]]:
-    """Return the names of all groups, and who is in one of them."""
-    groups = await connection.fetch("SELECT name FROM contact_groups")
-    members = await connection.fetch(
-        "SELECT m.contact_id FROM group_members AS m JOIN contact_groups AS g ON g.id = m.group_id"
-        " WHERE g.name = $1",
-        name,
-    )
-    return {row["name"] for row in groups}, {row["contact_id"] for row in members}
 
 
 async def drop_group(connection: AsyncConnection, number: int) -> None:

@@ -40,14 +40,6 @@ routes = Routes()
 
 POSTS = {"leader": N_("Leader on duty"), "main": N_("First officer"), "second": N_("Second officer")}
 INCOMING = {"inbox": N_("to decide about"), "held": N_("held back"), "quarantined": N_("in quarantine")}
-ALARMS = {
-    "silent": N_("A source is silent"),
-    "connection": N_("One host of a stream is silent"),
-    "frozen": N_("A source stands still"),
-    "certificate": N_("A certificate is about to expire"),
-    "troubles": N_("Messages of a source may be missing"),
-}
-"""Code of an alarm -> its heading; others are told by their sentence alone."""
 _DRAFTS = 8
 """Own drafts on the board; all are in the list of alerts."""
 
@@ -150,7 +142,6 @@ def context(console: Console, seen: Picture, language: str) -> dict[str, Any]:
         "tiles": list(_tiles(console, seen)),
         "names": seen.rest.names,
         "sources": seen.rest.sources,
-        "alarm_words": ALARMS,
         "short": lambda row: say_alarm(row, templates(language).say),
         "owed": OWED,
     }
@@ -260,7 +251,6 @@ async def _waiting_context(visit: Visit) -> dict[str, Any]:
         "told": lambda row: words(visit.console, infos_of(row.content), visit.language),
         "next_call": lambda row: next_call(visit.console.office.policy, row),
         "incoming_words": INCOMING,
-        "alarm_words": ALARMS,
         "owed": OWED,
         "alarm": lambda row: refusals.alarm(visit, row),
         "short": lambda row: say_alarm(row, visit.say),

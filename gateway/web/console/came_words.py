@@ -7,6 +7,7 @@ What is not among them (the words of another office, of a person) is shown as it
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,7 @@ from gateway.web.console.refused_words import WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import tzinfo
 
     from gateway.store.alarms import Alarm
 
@@ -201,13 +203,16 @@ _DEEPEST = 12
 """Sentences within sentences."""
 _CHINESE_MARKS = {"; ": "；", ": ": "：", " (": "（", ")": "）"}
 _SENTENCES_AGAIN = frozenset({"told", "error", "fix"})
+_TIMES = frozenset({"since", "stamp", "until", "ended", "onset"})
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+"""A time as the rooms write it: in any zone, with its offset."""
 
 ALARMS = {
-    "silent": N_("Silent"),
-    "connection": N_("One of two connections is silent"),
-    "frozen": N_("Answers, but stands still"),
-    "certificate": N_("Certificate expires"),
-    "troubles": N_("Something cannot be read"),
+    "silent": N_("A source is silent"),
+    "connection": N_("One host of a stream is silent"),
+    "frozen": N_("A source stands still"),
+    "certificate": N_("A certificate is about to expire"),
+    "troubles": N_("Messages of a source may be missing"),
     "same_key_other_content": N_("Two messages of one number say different things"),
     "signature_invalid": N_("Wrong signature"),
     "signature_missing": N_("Signature is missing"),
@@ -256,26 +261,32 @@ def _form(words: str) -> Iterator[str]:
         yield f"(?P<{piece}>{_VALUES.get(piece, '.+?')})" if number % 2 else re.escape(piece)
 
 
-def say_sentence(sentence: str, say: Callable[[str], str]) -> str:
-    """Return a sentence that was written down, in the language that ``say`` speaks."""
-    return _Teller(say).tell(sentence)
+def say_sentence(sentence: str, say: Callable[[str], str], zone: tzinfo) -> str:
+    """Return a sentence that was written down, in the language that ``say`` speaks; its times in a zone."""
+    return _Teller(say, zone).tell(sentence)
 
 
 class _Teller:
     """Tells one sentence and those inside it; each piece is looked at once, whatever stands in it."""
 
-    def __init__(self, say: Callable[[str], str]) -> None:
-        self._say = say
-        self._told: dict[str, str] = {}
+    def __init__(self, say: Callable[[str], str], zone: tzinfo) -> None:
+        self._say, self._zone = say, zone
+        self._told: dict[str, str | None] = {}
 
     def tell(self, sentence: str, deep: int = 0) -> str:
+        """Return a sentence as it is told; one that nobody knows as it is."""
+        told = self._spoken(sentence, deep)
+        return sentence if told is None else told
+
+    def _spoken(self, sentence: str, deep: int) -> str | None:
+        """Return a sentence as it is told; None for one that nobody knows."""
         if deep > _DEEPEST or len(sentence) > _LONGEST:
-            return sentence
+            return None
         if sentence not in self._told:
             self._told[sentence] = self._tell(sentence, deep + 1)
         return self._told[sentence]
 
-    def _tell(self, sentence: str, deep: int) -> str:
+    def _tell(self, sentence: str, deep: int) -> str | None:
         if sentence in _known():
             return self._say(sentence)
         for words, form in _patterns():
@@ -284,24 +295,35 @@ class _Teller:
                 return self._say(words) % {name: self._value(name, told, deep) for name, told in values}
         for between in ("; ", ": "):  # several sentences; a place and what is wrong there
             first, found_between, rest = sentence.partition(between)
-            spoken = self.tell(rest, deep) if found_between else rest
-            if spoken != rest:
+            spoken = self._spoken(rest, deep) if found_between else None
+            if spoken is not None:
                 return f"{self.tell(first, deep)}{_as_in(spoken, between)}{spoken}"
         return self._with_its_cause(sentence, deep)
 
-    def _with_its_cause(self, sentence: str, deep: int) -> str:
+    def _with_its_cause(self, sentence: str, deep: int) -> str | None:
         """Return a sentence with another one in brackets, where that one is known."""
         found = re.fullmatch(r"(.+?) \((.+)\)", sentence)
-        if found is None or (told := self.tell(found[2], deep)) == found[2]:
-            return sentence
+        if found is None or (told := self._spoken(found[2], deep)) is None:
+            return None
         cause = told.removesuffix("。")
         return f"{self.tell(found[1], deep)}{_as_in(cause, ' (')}{cause}{_as_in(cause, ')')}"
 
     def _value(self, name: str, told: str, deep: int) -> str:
         if name in _SENTENCES_AGAIN:
             return self.tell(told, deep).removesuffix("。")
+        if name in _TIMES:
+            return _moment(told, self._zone)
         table = _TABLES.get(name, {})
         return self._say(table[told]) if told in table else told
+
+
+def _moment(told: str, zone: tzinfo) -> str:
+    """Return a time that was written down, in a zone; what is none is left as it is."""
+    try:
+        at = datetime.fromisoformat(told) if _TIME.fullmatch(told) else None
+        return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at else told
+    except (ValueError, OverflowError):  # a day that is in no calendar
+        return told
 
 
 def _as_in(words: str, mark: str) -> str:

@@ -324,7 +324,8 @@ def _finding(visit: Visit, found: str) -> str:
     """Return a finding, which was kept with its path, in words."""
     path, _, message = found.partition(": ")
     where = refusals.place(visit, path) or path
-    return f"{where}{'：' if visit.language == 'zh-CN' else ': '}{say_sentence(message, visit.say)}"
+    said = say_sentence(message, visit.say, visit.console.zone)
+    return f"{where}{'：' if visit.language == 'zh-CN' else ': '}{said}"
 
 
 def _helpers(visit: Visit) -> dict[str, Any]:
@@ -333,7 +334,7 @@ def _helpers(visit: Visit) -> dict[str, Any]:
 
     return {
         "of": of,
-        "told": lambda sentence: say_sentence(sentence, visit.say),
+        "told": lambda sentence: say_sentence(sentence, visit.say, visit.console.zone),
         "finding": lambda found: _finding(visit, found),
         "alarm_words": lambda alarm: say_alarm(alarm, visit.say),
         "zone": visit.console.zone,

@@ -302,11 +302,12 @@ class Live:
         Without the database nobody's session is known to be over, and nothing is sent from it either.
         """
         now, idle = self._console.clock.now(), self._console.settings.console.limits.idle
+        listeners = list(self._listeners)  # who comes meanwhile is not asked about
+        asked = {listener.session for listener in listeners}
         with suppress(*DATABASE_FAULTS):
             async with asyncio.timeout(PATIENCE), self._console.database.begin() as connection:
-                asked = {listener.session for listener in self._listeners}
                 roles = await store.roles_of_sessions(connection, asked, now, now - idle)
-            for listener in list(self._listeners):
+            for listener in listeners:
                 if listener.session not in roles:
                     listener.put("ended", packed("ended", now.isoformat()))
                     listener.end()

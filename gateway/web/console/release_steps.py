@@ -25,7 +25,7 @@ async def cancel(visit: Visit) -> web.StreamResponse:
     """Submit the prepared Cancel; lead to its release where nobody has to approve it, else to its page."""
     async with visit.console.database.begin() as connection:
         alert = (await head_of(visit, connection)).alert_id
-    taken_back = await visit.console.desk.cancel(alert, visit.login, await visit.whole("version"))
+    taken_back = await visit.console.desk.cancel(alert, visit.login, await visit.version())
     async with visit.console.database.begin() as connection:
         released = await desk_store.release_of(connection, taken_back.id)
     return visit.go(f"/releases/{released.id}" if released else f"/alerts/{taken_back.id}")

@@ -90,7 +90,7 @@ def _state(one: Health) -> str:
 
 def _helpers(visit: Visit) -> dict[str, Any]:
     return helpers(visit) | {
-        "told": lambda sentence: say_sentence(sentence, visit.say),
+        "told": lambda sentence: say_sentence(sentence, visit.say, visit.console.zone),
         "alarm_words": lambda alarm: say_alarm(alarm, visit.say),
         "state_words": lambda state: visit.say(WORDS[state]),
         "action_words": lambda action: visit.say(ACTIONS[action]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from datetime import timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -84,8 +85,83 @@ WHOLE = (
 )
 
 
+DESK = timezone(timedelta(hours=8))
+"""The zone of the invented desk."""
+TIMES = (
+    ("no good answer since 2026-06-30 18:30+00:00; check that 'tongda feeds' runs", ["2026-07-01 02:30"]),
+    (
+        (
+            "no sign of life ever; it is waited for since 2026-06-30T18:30:00Z: the source took too long; "
+            "check the address in the settings"
+        ),
+        ["2026-07-01 02:30"],
+    ),
+    (
+        (
+            "answers, but its stamp stands at 2026-06-30 12:00-06:00 since 2026-06-30 18:30+00:00; ask the "
+            "source, or set frozen_minutes"
+        ),
+        ["2026-07-01 02:00", "2026-07-01 02:30"],
+    ),
+    (
+        "answers, but it is the same since 2026-06-30 18:30+00:00; ask the source, or set frozen_minutes",
+        ["2026-07-01 02:30"],
+    ),
+    ("the certificate of its host expires at 2026-12-31 16:00+00:00; tell the source", ["2027-01-01 00:00"]),
+    (
+        (
+            "the signing certificate CN=虚构 ends on 2026-12-31 16:00+00:00: get a new one, give it to your "
+            "partners, and set publish.key_file and publish.certificate_file"
+        ),
+        ["2027-01-01 00:00"],
+    ),
+    (
+        (
+            "alert 7 was sent, and nws takes it back: alert 8 ended at 2026-06-30T18:30:00+00:00: its author "
+            "gives it a later end; tongda desk cancel 7"
+        ),
+        ["2026-07-01 02:30"],
+    ),
+    (
+        (
+            "message 7 of nws (a@b,c): the warning ended at 2026-06-30T18:30:00.5+00:00: give a later end "
+            "(--expires TIME)"
+        ),
+        ["2026-07-01 02:30"],
+    ),
+)
+"""Alarm as it is kept, its times in another zone -> the times as the desk reads them."""
+OTHER_ZONE = "2026-06-30T18:30:00+00:00"
+WRITES_A_TIME = re.compile(r"isoformat\(|\bmoment\(")
+ROOMS = {"feeds", "fetch", "seismic", "partners", "publish", "desk"}
+TO_PERSONS = re.compile("is on duty already|turned it off at")
+"""Refusals of what only a person does, which no room writes down."""
+
+
 def chinese(sentence: str) -> str:
-    return say_sentence(sentence, templates("zh-CN").say)
+    return say_sentence(sentence, templates("zh-CN").say, DESK)
+
+
+def in_both(sentence: str) -> list[str]:
+    return [say_sentence(sentence, templates(language).say, DESK) for language in ("zh-CN", "en")]
+
+
+def timed(path: Path) -> list[str]:
+    """Return every sentence of a file that holds a time, with one of another zone in its place."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        said = "".join(
+            one.value
+            if isinstance(one, ast.Constant)
+            else OTHER_ZONE
+            if WRITES_A_TIME.search(ast.unparse(one.value))
+            else "7"
+            for one in node.values
+        )
+        found += [said] if OTHER_ZONE in said and " " in said else []
+    return found
 
 
 def _is_silent(call: ast.Call) -> bool:
@@ -190,15 +266,44 @@ class TestEverySentence:
 
     def test_is_english_to_english_readers(self):
         for sentence in WHOLE:
-            assert say_sentence(sentence, templates("en").say) in {sentence, *_reworded(sentence)}
+            assert say_sentence(sentence, templates("en").say, DESK) in {sentence, *_reworded(sentence)}
 
 
 def _reworded(sentence: str) -> list[str]:
     """A code of a state and a refusal of the desk are told in the console's own words."""
     say = templates("en").say
     return (
-        [say_sentence(sentence, say)] if re.search(r"released|submitted|there is no alert", sentence) else []
+        [say_sentence(sentence, say, DESK)]
+        if re.search(r"released|submitted|there is no alert", sentence)
+        else []
     )
+
+
+class TestEveryTime:
+    @pytest.mark.parametrize(("sentence", "times"), TIMES)
+    def test_of_an_alarm_is_the_desk_s_in_both_languages(self, sentence, times):
+        for said in in_both(sentence):
+            assert sorted(re.findall(r"20\d\d-\d\d-\d\d.\d\d:\d\d", said)) == times
+            assert not re.search(r"18:30|16:00|12:00|\+00|-06:00|\dZ", said)
+
+    @pytest.mark.parametrize(
+        "path", [one for one in FILES if one.parent.name in ROOMS and timed(one)], ids=lambda path: path.stem
+    )
+    def test_that_a_room_writes_down_is_known_by_its_sentence(self, path):
+        told = [one for one in timed(path) if not TO_PERSONS.search(one)]
+        assert [one for one in told if any("18:30" in said for said in in_both(one))] == []
+
+    @pytest.mark.parametrize(
+        "strange", ["2026-02-31 10:00+00:00", "0001-01-01 00:00+14:00", "tomorrow", "07-01 02:00", ""]
+    )
+    def test_that_is_none_is_left_as_it_is(self, strange):
+        for said in in_both(f"the certificate of its host expires at {strange or 7}; tell the source"):
+            assert strange in said
+
+    def test_in_a_stranger_s_name_is_left_as_it_is(self):
+        name = f"a@b,{OTHER_ZONE}"
+        for said in in_both(f"nws no longer lists it ({name}): is it over? Cancel it at the desk if so"):
+            assert name in said
 
 
 class TestEveryRefusal:
@@ -278,4 +383,4 @@ def _filled(words: str, values: dict[str, object]) -> str:
 
 def test_a_person_s_words_of_many_points_are_left_as_they_are_in_no_time():
     points = "; ".join(f"{number}: 区域不对 ({number})" for number in range(60))
-    assert say_sentence(points, lambda words: f"<{words}>") == points
+    assert say_sentence(points, lambda words: f"<{words}>", DESK) == points

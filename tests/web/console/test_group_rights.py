@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import io
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import FormData
 from sqlalchemy import select
 
+from gateway.store.contacts import _LOCK
 from gateway.store.desk import Person
 from gateway.store.tables import contact_groups, group_members
 from gateway.web.console.imports import JOBS
 from gateway.web.console.parts import CONSOLE
 from tests.desk.conftest import NORTH, SOUTH
+from tests.web.console.test_collisions import until_it_waits
+
+if TYPE_CHECKING:
+    from gateway.web.console.imports import Jobs
 
 DRILLS = "演练组"
 OWN, OTHER = "4", "1"
@@ -101,6 +108,23 @@ class TestARegistrarOfOneRegion:
         assert await names(database) == {DRILLS, "虚构组"}
         assert {group for group, _ in await members(database)} == ({groups[cell]} if joined else set())
 
+    @pytest.mark.parametrize("cell", ["虚构组", "别人的组"])
+    async def test_by_a_file_is_not_refused_for_what_somebody_else_does_meanwhile(
+        self, visitor, groups, database, server, cell
+    ):
+        browser, jobs = await visitor("local"), jobs_of(server)
+        async with meanwhile(database, "INSERT INTO contact_groups (name) VALUES ('别人的组')"):
+            path = (await browser.post("/people/imports", people_file(cell))).location
+        await jobs.idle()
+        assert "Waits for your confirmation" in (await browser.get(path)).text
+        join = f"INSERT INTO group_members VALUES ({groups[DRILLS]}, {OTHER})"
+        async with meanwhile(database, join, "INSERT INTO contact_groups (name) VALUES ('又一组')"):
+            await browser.post(f"{path}/confirm")
+        await jobs.idle()
+        assert "Brought in" in (await browser.get(path)).text
+        assert await names(database) == {DRILLS, "虚构组", "别人的组", "又一组"}
+        assert len(await members(database)) == 2
+
     async def test_and_by_a_file_takes_nobody_out_of_drills(self, visitor, groups, database, server):
         everywhere, browser = await visitor("registrar"), await visitor("local")
         assert "Brought in" in (await send(server, everywhere, DRILLS)).text
@@ -118,14 +142,35 @@ class TestARegistrarWithoutARegion:
         assert (await browser.post(f"/people/groups/{number}/delete")).status == 303
 
 
-async def send(server, browser, groups: str):
-    """Bring one contact in by a file that names its groups; return the page of the file."""
+@asynccontextmanager
+async def meanwhile(database, *statements: str):
+    """Let the import that is begun inside come as far as its writing, and others act before it goes on."""
+    async with database.raw() as other, other.transaction():
+        await other.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        yield
+        await until_it_waits(other)
+        async with database.raw() as one:
+            for statement in statements:
+                await one.execute(statement)
+
+
+def people_file(groups: str) -> FormData:
+    """A file with one contact, which names its groups."""
     data = f"编号,姓名,行政区划代码,手机,分组\nYL-9,演练己,{SOUTH},19900000069,{groups}\n"
     form = FormData({"kind": "contacts"}, quote_fields=False)
     form.add_field("file", io.BytesIO(data.encode()), filename="people.csv")
-    path = (await browser.post("/people/imports", form)).location
+    return form
+
+
+def jobs_of(server) -> Jobs:
     [console] = [app for app in server.app._subapps if CONSOLE in app]
-    await console[JOBS].idle()
+    return console[JOBS]
+
+
+async def send(server, browser, groups: str):
+    """Bring one contact in by a file that names its groups; return the page of the file."""
+    path = (await browser.post("/people/imports", people_file(groups))).location
+    await jobs_of(server).idle()
     await browser.post(f"{path}/confirm")
-    await console[JOBS].idle()
+    await jobs_of(server).idle()
     return await browser.get(path)

@@ -11,6 +11,7 @@ from aiohttp import ClientTimeout
 from sqlalchemy import select, text, update
 
 from gateway.desk import drills
+from gateway.store import board as board_store
 from gateway.store.console_tables import sessions
 from gateway.store.desk import Person
 from gateway.store.tables import people
@@ -90,6 +91,16 @@ async def move(database, release: int, state: int, count: int) -> None:
             ),
             {"r": release, "s": state, "n": count},
         )
+
+
+async def several(stream, beats: int):
+    """Yield the events of a stream until so many beats came."""
+    async with asyncio.timeout(PATIENCE):
+        async for name, data in stream.events():
+            yield name, data
+            beats -= name == "beat"
+            if not beats:
+                return
 
 
 async def release_of(desk, row) -> int:
@@ -271,6 +282,26 @@ class TestTheEnd:
             await stream.next("board")
             await desk.set_person(Person("author", "虚构 author", ("author",), active=False))
             assert (await stream.rest())[-1] == "ended"
+
+    async def test_who_comes_while_sessions_are_looked_at_is_not_told_that_the_own_one_is_over(
+        self, visitor, desk, monkeypatch
+    ):
+        asking, go_on, really = asyncio.Event(), asyncio.Event(), board_store.roles_of_sessions
+
+        async def slow(*asked):
+            asking.set()
+            await go_on.wait()
+            return await really(*asked)
+
+        first, second = await visitor("author"), await visitor("first")
+        monkeypatch.setattr(board_store, "roles_of_sessions", slow)
+        async with listening(first, "waiting"):
+            await asking.wait()
+            async with listening(second, "waiting") as other:
+                await other.next("beat")
+                go_on.set()
+                names = [name async for name, _ in several(other, 5)]
+        assert "ended" not in names
 
     async def test_changed_roles_end_the_stream_so_that_it_is_opened_anew(self, visitor, database):
         async with listening(await visitor("author"), "board") as stream:

@@ -330,6 +330,21 @@ class TestRights:
         assert (await one(database, select(table.c.state))).state == "failed"
         assert await counted(database) == (4, 12, 3)
 
+    async def test_whoever_s_area_became_narrow_meanwhile_loads_no_regions(
+        self, browser, database, desk, idle
+    ):
+        data = f"code,name\n{SOUTH},虚构改名\n".encode()
+        path = (await browser.post("/people/imports", form(data, "regions.csv", "regions"))).location
+        await idle()
+        assert (await one(database, select(table.c.state))).state == "ready"
+        narrow = Person("registrar", "虚构 registrar", ("registrar",), active=True, region=SOUTH)
+        await desk.set_person(narrow)
+        async with database.begin() as connection:
+            await connection.execute(update(table).values(state="running"))
+        number = int(path.rpartition("/")[2])
+        await importing.bring(database, desk.clock, desk.office.policy, number, {"sms": str}, None)
+        assert (await one(database, select(table.c.state))).state == "failed"
+
 
 class TestArea:
     @pytest.fixture

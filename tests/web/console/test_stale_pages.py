@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import html
-import re
-
 import pytest
 
 from gateway.desk.compose import Changes
 from gateway.store.desk import Person
 from gateway.web.console.approve import same_place
 from tests.desk.conftest import fields, ready, sent
-
-
-def form_of(page, action: str) -> dict[str, str]:
-    """The hidden fields of the page's form for an address, as a browser sends them."""
-    inside = page.text.partition(f'action="/desk{action}"')[2].partition("</form>")[0]
-    assert inside, action
-    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', inside)
-    return {name: html.unescape(value) for name, value in fields}
+from tests.web.console.conftest import form_of
 
 
 async def both(desk) -> None:
@@ -113,6 +103,52 @@ class TestAPerson:
         await desk.set_person(Person("first", "虚构 first", ("approver",), active=False), by="admin")
         assert (await browser.post(path, old)).status == 422
         assert not {one.login: one.active for one in await desk.people()}["first"]
+
+
+class TestAFormWithoutWhatItsPageCarries:
+    """It tells nothing of the page that the person saw, so it counts as a stale one."""
+
+    @pytest.mark.parametrize("lacking", [("version",), ("version", "digest")])
+    @pytest.mark.parametrize("step", ["submit", "withdraw"])
+    async def test_changes_no_draft(self, desk, visitor, step, lacking):
+        row = await desk.draft(fields(), "author")
+        browser, path = await visitor("author"), f"/alerts/{row.id}/{step}"
+        form = form_of(await browser.get(f"/alerts/{row.id}"), path)
+        for name in lacking:
+            del form[name]
+        answer = await browser.post(path, form)
+        assert (answer.status, "changed meanwhile" in answer.text) == (422, True)
+        assert (await desk.show(row.id)).alert.state == "draft"
+
+    async def test_withdraws_nothing_that_waits(self, desk, visitor):
+        row = await ready(desk)
+        browser, path = await visitor("author"), f"/alerts/{row.id}/withdraw"
+        form = form_of(await browser.get(f"/alerts/{row.id}"), path)
+        for name in ("version", "digest"):
+            answer = await browser.post(path, {one: value for one, value in form.items() if one != name})
+            assert (answer.status, "look at it again" in answer.text.lower()) == (422, True)
+        assert (await desk.show(row.id)).alert.state == "submitted"
+
+    async def test_cancels_nothing(self, desk, visitor):
+        row = await sent(desk)
+        path = f"/releases/{(await desk.show(row.id)).release.id}/cancel"
+        answer = await (await visitor("author")).post(path)
+        assert (answer.status, "changed meanwhile" in answer.text) == (422, True)
+        assert (await desk.show(row.id)).cancel.state == "draft"
+
+    @pytest.mark.parametrize("action", ["", "/active"])
+    async def test_changes_nobody(self, desk, visitor, action):
+        before = await desk.people()
+        form = {"name": "虚构 改名", "role": "author", "active": "no"}
+        answer = await (await visitor("admin")).post(f"/admin/people/first{action}", form)
+        assert (answer.status, "changed meanwhile" in answer.text) == (422, True)
+        assert await desk.people() == before
+
+    async def test_turns_nothing_on_that_somebody_turned_off(self, visitor):
+        browser, path = await visitor("sender"), "/channels/sms/live/switch"
+        assert (await browser.post(path, {"off": "1", "reason": "虚构：错发"})).status == 303
+        assert (await browser.post(path, {"off": "0", "reason": "虚构：恢复"})).status == 422
+        assert (await browser.press("/channels", path, {"reason": "虚构：恢复"})).status == 303
 
 
 class TestTheTypedPlace:

@@ -106,6 +106,12 @@ class SecretSettings(Section):
     same on every host."""
     old_partner_keys: list[Key] = Field(default_factory=list)
     """Earlier partner keys: signing secrets made from them still hold."""
+    factor_key: Key | None = None
+    """Seals the keys of second factors in the database. Absent: made once and kept in the state folder; must
+    be the same on every host that serves the console. Whoever loses it resets every account."""
+    old_factor_keys: list[Key] = Field(default_factory=list)
+    """Earlier factor keys: what they sealed still opens, and is sealed anew at the next sign-in or by
+    ``tongda account reseal``."""
     callback_keys: dict[str, Keys] = Field(default_factory=dict)
     """For each channel, the key that its provider signs callbacks with; a list of the new one and the
     old one while the provider changes over. `"sms.drill"` is the key of the provider of drills."""

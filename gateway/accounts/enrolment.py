@@ -6,10 +6,11 @@ the second factor.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.accounts import delays, factors, invitations, passwords
 from gateway.accounts.proving import wrong_code
+from gateway.accounts.sealing import Owner
 from gateway.accounts.signing_in import open_for
 from gateway.desk import people
 from gateway.desk.refused import DeskRefused
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.accounts.sealing import Sealing
     from gateway.accounts.sessions import Origin
     from gateway.accounts.settings import Limits
     from gateway.accounts.signing_in import Opened
@@ -51,12 +53,17 @@ class Enrolment(NamedTuple):
     """What the authenticator app is given; None before there is a password."""
 
 
-async def enrol(connection: AsyncConnection, login: str, password: str, totp_key: str, now: datetime) -> None:
+async def enrol(
+    connection: AsyncConnection, sealing: Sealing, login: str, password: str, totp_key: str, now: datetime
+) -> None:
     """Give a person of the desk an account at once; the caller answers for the password."""
-    await store.set_account(connection, login, await passwords.hashed(password), totp_key, 0, now)
+    sealed = sealing.seal(totp_key, Owner("account", login))
+    await store.set_account(connection, login, await passwords.hashed(password), sealed, 0, now)
 
 
-async def look(database: Database, policy: Policy, code: str, origin: Origin, now: datetime) -> Enrolment:
+async def look(
+    database: Database, policy: Policy, sealing: Sealing, code: str, origin: Origin, now: datetime
+) -> Enrolment:
     """Return how far a code was used.
 
     Raises:
@@ -67,11 +74,17 @@ async def look(database: Database, policy: Policy, code: str, origin: Origin, no
     async with step(database, SYSTEM, now, policy) as one:
         row = await invitations.held(one, code)
         await store.forgive(one.connection, [], [slowed.key])
-        return await _enrolment(one, row)
+        return await _enrolment(one, row, _key_of(row, sealing))
 
 
 async def begin(
-    database: Database, policy: Policy, code: str, given: Given, now: datetime, desk_name: str
+    database: Database,
+    policy: Policy,
+    sealing: Sealing,
+    code: str,
+    given: Given,
+    now: datetime,
+    desk_name: str,
 ) -> Enrolment:
     """Keep the password, and offer a second factor.
 
@@ -85,15 +98,17 @@ async def begin(
     hashed = await passwords.hashed(given.password)
     async with step(database, SYSTEM, now, policy) as one:
         row = await invitations.held(one, code)
-        key = (row.begun or {}).get("totp_key") or factors.new_key()
-        begun = {"login": login, "name": name, "password": hashed, "totp_key": key}
+        key = _key_of(row, sealing) or factors.new_key()
+        sealed = sealing.seal(key, Owner("invitation", row.code_sha256))
+        begun = {"login": login, "name": name, "password": hashed, "totp_key": sealed}
         await store.begin_invitation(one.connection, row.code_sha256, begun)
-        return await _enrolment(one, row._replace(begun=begun))
+        return await _enrolment(one, row._replace(begun=begun), key)
 
 
 async def complete(
     database: Database,
     policy: Policy,
+    sealing: Sealing,
     code: str,
     digits: str,
     origin: Origin,
@@ -109,23 +124,31 @@ async def complete(
     await delays.take(database, [slowed], now)
     async with step(database, SYSTEM, now, policy) as one:
         row = await invitations.held(one, code)
-        begun: dict[str, Any] = row.begun or {}
-        number = factors.step_of(begun["totp_key"], digits, now) if begun else None
-        if number is None:
+        key = _key_of(row, sealing)
+        number = factors.step_of(key, digits, now) if key else None
+        if key is None or number is None or row.begun is None:
             raise wrong_code()
-        one.actor = begun["login"]
-        await _make(one, row, begun, number)
+        one.actor = login = row.begun["login"]
+        await _make(one, row, sealing.seal(key, Owner("account", login)), number)
         await store.forgive(one.connection, [], [slowed.key])
-        return await open_for(one, begun["login"], origin, limits)
+        return await open_for(one, login, origin, limits)
 
 
-async def _make(one: Step, row: InvitationRow, begun: dict[str, Any], number: int) -> None:
+def _key_of(row: InvitationRow, sealing: Sealing) -> str | None:
+    """Return the key that was shown to whoever has the code, None where there is none that opens."""
+    sealed = (row.begun or {}).get("totp_key")
+    return None if sealed is None else sealing.opened(sealed, Owner("invitation", row.code_sha256))
+
+
+async def _make(one: Step, row: InvitationRow, sealed_key: str, number: int) -> None:
+    begun = row.begun
+    assert begun is not None
     login = begun["login"]
     if row.purpose == "first":
         await _check_free(one, login)
         roles = sorted(one.policy.roles.administer)[:1]
         await people.put(one, Person(login, begun["name"], tuple(roles), active=True))
-    await store.set_account(one.connection, login, begun["password"], begun["totp_key"], number, one.now)
+    await store.set_account(one.connection, login, begun["password"], sealed_key, number, one.now)
     await store.end_sessions(one.connection, login, one.now)
     await store.use_invitation(one.connection, row.code_sha256, one.now)
     one.record("account", f"person {login}", purpose=row.purpose)
@@ -152,9 +175,9 @@ async def _check_free(one: Step, login: str) -> None:
         )
 
 
-async def _enrolment(one: Step, row: InvitationRow) -> Enrolment:
+async def _enrolment(one: Step, row: InvitationRow, key: str | None) -> Enrolment:
     begun = row.begun or {}
     login, name = begun.get("login", row.login or ""), begun.get("name", "")
     if row.login is not None and not name:
         name = (await desk.names_of(one.connection, [row.login])).get(row.login, "")
-    return Enrolment(row.purpose, login, name, begun.get("totp_key"))
+    return Enrolment(row.purpose, login, name, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.accounts import delays, factors, passwords, proving
+from gateway.accounts.sealing import Owner
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import step
 from gateway.store import accounts as store
@@ -12,6 +13,7 @@ from gateway.store import accounts as store
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gateway.accounts.sealing import Sealing
     from gateway.desk.policy import Policy
     from gateway.store.accounts import AccountRow, SessionRow
     from gateway.store.database import Database
@@ -28,11 +30,13 @@ async def account(database: Database, login: str) -> AccountRow:
 async def change_password(
     database: Database,
     policy: Policy,
+    sealing: Sealing,
     session: SessionRow,
     current: str,
     chosen: str,
     code: str,
     now: datetime,
+    *,
     desk_name: str,
 ) -> None:
     """Take another password, for the current one together with a code.
@@ -48,7 +52,7 @@ async def change_password(
         raise DeskRefused("password", "the current password is wrong")
     async with database.begin() as connection:
         await store.forgive(connection, [], [slowed.key])
-    await proving.prove(database, session, code, now)
+    await proving.prove(database, sealing, session, code, now)
     hashed = await passwords.hashed(chosen)
     async with step(database, person.login, now, policy) as one:
         await store.set_password(one.connection, person.login, hashed, now)
@@ -56,14 +60,21 @@ async def change_password(
         one.record("password", f"person {person.login}", ended_sessions=ended)
 
 
-async def offer_factor(database: Database, login: str, now: datetime) -> None:
+async def offer_factor(database: Database, sealing: Sealing, login: str, now: datetime) -> None:
     """Make a key for another authenticator app; it counts once a code confirms it."""
+    sealed = sealing.seal(factors.new_key(), Owner("offer", login))
     async with database.begin() as connection:
-        await store.offer_key(connection, login, factors.new_key(), now)
+        await store.offer_key(connection, login, sealed, now)
+
+
+def offered_key(sealing: Sealing, account: AccountRow) -> str | None:
+    """Return the key that is offered to a person, None where there is none that opens."""
+    sealed = account.next_totp_key
+    return None if sealed is None else sealing.opened(sealed, Owner("offer", account.login))
 
 
 async def confirm_factor(
-    database: Database, policy: Policy, session: SessionRow, code: str, now: datetime
+    database: Database, policy: Policy, sealing: Sealing, session: SessionRow, code: str, now: datetime
 ) -> None:
     """Take the key that was offered as the second factor; the caller has had the old one proved.
 
@@ -72,14 +83,16 @@ async def confirm_factor(
     """
     login, slowed = session.person.login, delays.of_session(session.id)
     await delays.take(database, [slowed], now)
-    key = (await account(database, login)).next_totp_key
-    if key is None:
+    mine = await account(database, login)
+    key = offered_key(sealing, mine)
+    if key is None or mine.next_totp_key is None:
         raise DeskRefused("no_offer", "there is no new second factor to confirm: begin again")
     number = factors.step_of(key, code, now)
     if number is None:
         raise proving.wrong_code()
+    sealed = sealing.seal(key, Owner("account", login))
     async with step(database, login, now, policy) as one:
-        if not await store.confirm_key(one.connection, login, key, number):
+        if not await store.confirm_key(one.connection, login, mine.next_totp_key, sealed, number):
             raise DeskRefused("no_offer", "there is no new second factor to confirm: begin again")
         await store.lift_limits(one.connection, login)
         ended = await store.end_sessions(one.connection, login, now, but=session.id)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from gateway.accounts import delays, factors, passwords, sessions
+from gateway.accounts.proving import use_up
+from gateway.accounts.sealing import Owner
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import step
 from gateway.store import accounts as store
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gateway.accounts.delays import Slowing
+    from gateway.accounts.sealing import Sealing
     from gateway.accounts.sessions import Origin
     from gateway.accounts.settings import Limits
     from gateway.desk.policy import Policy
@@ -54,6 +57,7 @@ class Opened(NamedTuple):
 async def sign_in(
     database: Database,
     policy: Policy,
+    sealing: Sealing,
     attempt: Attempt,
     origin: Origin,
     now: datetime,
@@ -69,12 +73,12 @@ async def sign_in(
     await delays.take(database, slowed, now)
     account = await account_of(database, attempt.login)
     right = await passwords.is_right(account.password if account else None, attempt.password)
-    key = (account and account.totp_key) or _NOBODYS_KEY
-    number = factors.step_of(key, attempt.code, now)
-    if account is None or not right or number is None or account.totp_key is None:
+    key = _key_of(account, sealing)
+    number = factors.step_of(key or _NOBODYS_KEY, attempt.code, now)
+    if account is None or not right or key is None or number is None:
         raise _refused(account, origin)
     async with step(database, account.login, now, policy) as one:
-        await _check_still(one, account, number, origin)
+        await _check_still(one, sealing, account, number, origin)
         opened = await open_for(one, account.login, origin, limits, token)
         await store.forgive(one.connection, [slowed[0].key], [also.key for also in slowed[1:]])
     return opened
@@ -103,14 +107,21 @@ async def account_of(database: Database, login: str) -> AccountRow | None:
         return await store.account(connection, login)
 
 
-async def _check_still(one: Step, account: AccountRow, number: int, origin: Origin) -> None:
+def _key_of(account: AccountRow | None, sealing: Sealing) -> str | None:
+    """Return the key of a second factor; None, after as long, where there is none that opens."""
+    if account is None or account.totp_key is None:
+        sealing.open_nobodys()
+        return None
+    return sealing.opened(account.totp_key, Owner("account", account.login))
+
+
+async def _check_still(one: Step, sealing: Sealing, account: AccountRow, number: int, origin: Origin) -> None:
     """Use the code up, and look whether the person works here and nothing was changed meanwhile."""
-    assert account.totp_key is not None
-    unused = await store.use_step(one.connection, account.login, account.totp_key, number)
+    used = await use_up(one.connection, sealing, account, number)
     person = await desk.person(one.connection, account.login)
     current = await store.account(one.connection, account.login)
     same = current is not None and current.password == account.password
-    if not unused or person is None or not person.active or not same:
+    if used is None or person is None or not person.active or not same:
         raise _refused(account, origin)
 
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import orjson
 import typer
 
-from gateway.accounts import invitations
+from gateway.accounts import invitations, resealing
+from gateway.accounts.sealing import WAY_OUT, sealing_of
 from gateway.clock import SYSTEM as CLOCK
 from gateway.commands.common import database_url, told
 from gateway.desk.policy import PolicyError, load_policy
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import SYSTEM, step
+from gateway.ops import ServiceRefused
+from gateway.ops.keys import is_kept
 from gateway.settings import load_settings
 from gateway.store import accounts as store
 from gateway.store.database import Database
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
     from typing import Literal
 
+    from gateway.accounts.resealing import Standing
     from gateway.settings import Settings
     from gateway.store.accounts import AccountRow
 
@@ -80,6 +84,41 @@ def list_accounts(json: Json = False) -> None:
             typer.echo(_line(row, invited, settings.desk.zone))
     if not rows and not json:
         typer.echo("nobody works at the desk yet; the first administrator: tongda account first")
+
+
+@app.command("reseal")
+def reseal(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, change nothing.")] = False,
+) -> None:
+    """Seal second factors with the newest key where an earlier one sealed them; say how many are left.
+
+    Ends with exit code 1 where one does not open.
+    """
+
+    async def work(database: Database, settings: Settings) -> tuple[int, Standing]:
+        _check_key(settings)
+        sealing, now = sealing_of(settings), CLOCK.now()
+        if dry_run:
+            return 0, await resealing.standing(database, sealing, now)
+        return await resealing.reseal(database, load_policy(settings.approval), sealing, now)
+
+    (done, left), _ = _run(work)
+    typer.echo(
+        f"sealed anew {done}; with the newest key {left.newest}, with earlier keys {left.earlier},"
+        f" not to be opened {len(left.broken)}"
+    )
+    if left.broken:
+        typer.echo(f"tongda: {', '.join(left.broken)} do not open: {WAY_OUT}", err=True)
+        raise typer.Exit(1)
+
+
+def _check_key(settings: Settings) -> None:
+    """Refuse to seal with a key that is made for this: the desk would open nothing any more."""
+    if settings.secrets.factor_key is None and not is_kept(settings.state_dir, "factor_key"):
+        raise ServiceRefused(
+            f"there is no keys/factor_key in {settings.state_dir}: run this with the settings and the state"
+            " folder of tongda web, or set secrets.factor_key"
+        )
 
 
 def _state(row: AccountRow, invited: dict[str, datetime]) -> str:

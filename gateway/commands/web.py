@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import structlog
 import tenacity
 import typer
-from aiohttp import web as http
 from redis.asyncio import Redis
 
 from channels import base
-from gateway.accounts import invitations
+from gateway.accounts import invitations, resealing
+from gateway.accounts.sealing import sealing_of
 from gateway.alerts.hazards import HazardsRefused
 from gateway.clock import SYSTEM as CLOCK
 from gateway.commands.common import log_as_set, told
@@ -30,7 +30,7 @@ from gateway.partners.service import open_partners
 from gateway.receipts.ledger import Ledger
 from gateway.settings import load_settings
 from gateway.store.database import Database
-from gateway.web import make_app, make_runner
+from gateway.web import Site, make_app, make_runner
 from gateway.web.console import Console
 from gateway.web.console.visit import BASE
 from gateway.web.console.words import prepare
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from ssl import SSLContext
 
+    from aiohttp import web as http
+
+    from gateway.accounts.sealing import Sealing
     from gateway.desk.office import Office
     from gateway.settings import Settings
 
@@ -73,9 +76,10 @@ async def serve(settings: Settings, started: Callable[[int], None] | None = None
     Raises:
         ListenRefused: the port is taken or the address is not ours.
         TlsRefused: a certificate or key cannot be used.
+        ServiceRefused: the kept key of second factors can be read by others.
         PolicyError, HazardsRefused, TemplateError: a file that the desk needs is wrong.
     """
-    tls, office = context(settings.web.tls), open_office(settings)
+    tls, office, sealing = context(settings.web.tls), open_office(settings), sealing_of(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,10 +90,11 @@ async def serve(settings: Settings, started: Callable[[int], None] | None = None
             Redis.from_url(urls.redis_url) as redis,
             Ledger(database, interval=settings.dispatch.flush_ms / 1000) as ledger,
             listening(settings, ledger),
-            _serving(settings, _app(settings, database, redis, ledger, office), tls) as port,
+            _serving(settings, _app(settings, database, redis, ledger, office, sealing), tls) as port,
         ):
             logger.info("web is up", host=settings.web.host, port=port)
             await say_first_code(settings, database)
+            await resealing.tell(database, sealing, CLOCK.now())
             if started:
                 started(port)
             await asyncio.to_thread(prepare)
@@ -98,12 +103,13 @@ async def serve(settings: Settings, started: Callable[[int], None] | None = None
 
 
 def _app(
-    settings: Settings, database: Database, redis: Redis, ledger: Ledger, office: Office
+    settings: Settings, database: Database, redis: Redis, ledger: Ledger, office: Office, sealing: Sealing
 ) -> http.Application:
     desk = Desk(database, CLOCK, office)
     intake = Intake(database, CLOCK, desk, settings)
     partners = open_partners(settings, database, redis, intake, office.hazards, CLOCK)
-    console = Console(settings, database, desk, ByHand(database, CLOCK, desk, settings), CLOCK)
+    by_hand = ByHand(database, CLOCK, desk, settings)
+    console = Console(settings, database, desk, by_hand, CLOCK, sealing)
     return make_app(settings, database, redis, ledger.sink, CLOCK, partners, console)
 
 
@@ -125,15 +131,20 @@ async def _serving(settings: Settings, app: http.Application, tls: SSLContext | 
     runner = make_runner(app)
     await runner.setup()
     try:
-        await http.TCPSite(runner, settings.web.host, settings.web.port, ssl_context=tls).start()
+        await _listen(runner, settings, tls)
         yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: http.AppRunner, settings: Settings, tls: SSLContext | None) -> None:
+    try:
+        await Site(runner, settings.web.host, settings.web.port, ssl_context=tls).start()
     except OSError as error:
         where = f"web.host {settings.web.host} and web.port {settings.web.port}"
         # The loop's own sentence repeats the address; the system's word for the number does not.
         why = os.strerror(error.errno).lower() if error.errno else str(error)
         raise ListenRefused(f"cannot listen at {where}: {why}; set TONGDA_WEB__PORT or _HOST") from None
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.table import Table
 
 from gateway.accounts.enrolment import enrol
+from gateway.accounts.sealing import sealing_of
 from gateway.audience.county import NAME, load_county, synthetic_county
 from gateway.clock import SYSTEM
 from gateway.demo.providers import Providers, providers
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from gateway.accounts.sealing import Sealing
     from gateway.ops.services import Services
     from gateway.settings import Settings
 
@@ -63,6 +65,8 @@ ROSTERED = 14
 RECORDED = {"recording": "config/demo/feed", "earthquakes": "config/demo/quake.geojson"}
 """Source -> what is played for it."""
 WAITING = "config/demo/rainstorm_orange.xml"
+POLICY = "config/demo/approval.toml"
+"""Who must agree at the demo's desk."""
 TOWNSHIP = "990101001000"
 FIRST_WORDS = (
     Words(
@@ -144,7 +148,7 @@ class Stay:
             given = self._given(live, drill, sources)
             settings = load_settings(**given)
             desk = Desk(database, SYSTEM, open_office(settings))
-            users = await self._enrol(database, desk)
+            users = await self._enrol(database, desk, sealing_of(settings))
             supervisor = Supervisor(processes(settings, environment(given)), signals=False)
             await stack.enter_async_context(running(supervisor.run(), stop=supervisor.stop))
             await stack.enter_async_context(running(Townsfolk(live.played["sms"]).run()))
@@ -164,6 +168,7 @@ class Stay:
             "database_url": self._found.database_url,
             "redis_url": self._found.redis_url,
             "channels": channels,
+            "approval_file": str(share(POLICY)),
             "sources": {
                 name: one | {"rule": one["rule"] | {"action": "inbox"}} for name, one in sources.items()
             },
@@ -171,13 +176,13 @@ class Stay:
             "log": {"level": "error", "format": "text"},
         }
 
-    async def _enrol(self, database: Database, desk: Desk) -> list[User]:
+    async def _enrol(self, database: Database, desk: Desk, sealing: Sealing) -> list[User]:
         users = []
         for person in PEOPLE:
             await desk.set_person(person)
             user = User(person, secrets.token_urlsafe(12), pyotp.random_base32())
             async with database.begin() as connection:
-                await enrol(connection, person.login, user.password, user.totp_key, SYSTEM.now())
+                await enrol(connection, sealing, person.login, user.password, user.totp_key, SYSTEM.now())
             users.append(user)
         return users
 

@@ -34,14 +34,22 @@ def kept_key(state_dir: Path, name: str) -> bytes:
         state_dir: made if absent.
         name: the file's name below ``keys/``.
     """
-    folder = places.prepare(state_dir) / "keys"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / name
+    path = _path(places.prepare(state_dir), name)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     if not path.exists():
         _make(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ServiceRefused(f"{path} can be read by others: chmod 600 {path}")
     return path.read_bytes()
+
+
+def is_kept(state_dir: Path, name: str) -> bool:
+    """Return whether a key of that name was made on this state folder."""
+    return _path(state_dir, name).exists()
+
+
+def _path(state_dir: Path, name: str) -> Path:
+    return state_dir / "keys" / name
 
 
 def _make(path: Path) -> None:

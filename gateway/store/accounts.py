@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, cast, delete, func, insert, literal, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from gateway.store.console_tables import accounts, invitations, sessions, sign_in_failures
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _SWEPT = 200
@@ -48,7 +49,7 @@ class OpenSession(NamedTuple):
 
 
 class AccountRow(NamedTuple):
-    """How a person who works at the desk signs in."""
+    """How a person who works at the desk signs in; the keys of second factors are sealed."""
 
     login: str
     name: str
@@ -68,6 +69,15 @@ class InvitationRow(NamedTuple):
     purpose: str
     expires_at: datetime
     begun: dict[str, Any] | None
+
+
+class SealedRow(NamedTuple):
+    """A sealed key of a second factor, and where it is kept."""
+
+    place: Literal["account", "offer", "invitation"]
+    name: str
+    """The login; of an invitation the SHA-256 of its code."""
+    text: str
 
 
 class Failures(NamedTuple):
@@ -193,7 +203,7 @@ async def account(connection: AsyncConnection, login: str) -> AccountRow | None:
 
 
 async def list_accounts(connection: AsyncConnection) -> list[AccountRow]:
-    """Return everybody of the desk with the account, by login; keys and passwords are in it."""
+    """Return everybody of the desk with the account, by login; sealed keys and hashed passwords are in it."""
     rows = await connection.execute(_accounts().order_by(people.c.login))
     return [AccountRow(**row._asdict()) for row in rows]
 
@@ -206,7 +216,7 @@ async def any_account(connection: AsyncConnection) -> bool:
 async def set_account(
     connection: AsyncConnection, login: str, password: str, totp_key: str, totp_step: int, now: datetime
 ) -> None:
-    """Give a person this password (argon2id) and second factor in place of whatever there was."""
+    """Give a person this password (argon2id) and second factor (sealed) in place of whatever there was."""
     changed = {
         "password": password,
         "totp_key": totp_key,
@@ -225,29 +235,50 @@ async def set_password(connection: AsyncConnection, login: str, password: str, n
 
 
 async def offer_key(connection: AsyncConnection, login: str, key: str, now: datetime) -> None:
-    """Keep a second factor that is shown to a person and counts once a code confirms it."""
+    """Keep a second factor (sealed) that is shown to a person and counts once a code confirms it."""
     row = upsert(accounts).values(login=login, next_totp_key=key, created_at=now)
     await connection.execute(row.on_conflict_do_update(index_elements=["login"], set_={"next_totp_key": key}))
 
 
-async def confirm_key(connection: AsyncConnection, login: str, key: str, step: int) -> bool:
-    """Make the key that was offered the second factor; False where another one is offered meanwhile."""
+async def confirm_key(connection: AsyncConnection, login: str, offered: str, key: str, step: int) -> bool:
+    """Make the key that was offered the second factor; False where another one is offered meanwhile.
+
+    Args:
+        connection: in a transaction.
+        login: whose.
+        offered: as it was sealed when it was shown.
+        key: the same one, sealed as the second factor of this account.
+        step: the time step of the code that confirms it.
+    """
     changed = (
         update(accounts)
-        .where(accounts.c.login == login, accounts.c.next_totp_key == key)
+        .where(accounts.c.login == login, accounts.c.next_totp_key == offered)
         .values(totp_key=key, totp_step=step, next_totp_key=None)
     )
     return (await connection.execute(changed)).rowcount == 1
 
 
-async def use_step(connection: AsyncConnection, login: str, totp_key: str, step: int) -> bool:
-    """Use a time step of a second factor up; False where it, or a later one, was used before."""
+async def use_step(connection: AsyncConnection, login: str, totp_key: str, step: int, anew: str) -> bool:
+    """Use a time step of a second factor up; False where it, or a later one, was used before.
+
+    ``totp_key`` is as it was read, and is kept as ``anew`` from then on: the same key, maybe sealed anew.
+    """
     used = (
         update(accounts)
         .where(accounts.c.login == login, accounts.c.totp_key == totp_key, accounts.c.totp_step < step)
-        .values(totp_step=step)
+        .values(totp_step=step, totp_key=anew)
     )
     return (await connection.execute(used)).rowcount == 1
+
+
+async def unuse_step(connection: AsyncConnection, login: str, totp_key: str, step: int) -> bool:
+    """Let a time step be used once more, none before it; False where a later one was used since."""
+    given = (
+        update(accounts)
+        .where(accounts.c.login == login, accounts.c.totp_key == totp_key, accounts.c.totp_step == step)
+        .values(totp_step=step - 1)
+    )
+    return (await connection.execute(given)).rowcount == 1
 
 
 async def insert_invitation(connection: AsyncConnection, **values: Any) -> None:  # noqa: ANN401 - columns
@@ -283,6 +314,46 @@ async def void_invitations(connection: AsyncConnection, login: str, now: datetim
     open_ones = (invitations.c.login == login) & invitations.c.used_at.is_(None)
     changed = update(invitations).where(open_ones, invitations.c.expires_at > now)
     await connection.execute(changed.values(expires_at=now, begun=None))
+
+
+async def sealed_keys(connection: AsyncConnection, now: datetime) -> list[SealedRow]:
+    """Return every sealed key that still serves, by place and name."""
+    begun = invitations.c.begun["totp_key"].astext
+    open_one = invitations.c.used_at.is_(None) & (invitations.c.expires_at > now)
+    parts = (
+        _sealed("account", accounts.c.login, accounts.c.totp_key),
+        _sealed("offer", accounts.c.login, accounts.c.next_totp_key),
+        _sealed("invitation", invitations.c.code_sha256, begun).where(open_one),
+    )
+    rows = await connection.execute(union_all(*parts).order_by("place", "name"))
+    return [SealedRow(**row._asdict()) for row in rows]
+
+
+def _sealed(place: str, name: ColumnElement[Any], sealed: ColumnElement[Any]) -> Select[Any]:
+    columns = (literal(place).label("place"), name.label("name"), sealed.label("text"))
+    return select(*columns).where(sealed.is_not(None))
+
+
+async def replace_sealed(connection: AsyncConnection, row: SealedRow, anew: str) -> bool:
+    """Keep the same key, sealed anew; False where another one is kept meanwhile."""
+    if row.place == "invitation":
+        begun = invitations.c.begun
+        changed = (
+            update(invitations)
+            .where(invitations.c.code_sha256 == row.name, begun["totp_key"].astext == row.text)
+            .values(begun=begun.concat(cast({"totp_key": anew}, begun.type)))
+        )
+    else:
+        column = accounts.c.totp_key if row.place == "account" else accounts.c.next_totp_key
+        mine = accounts.c.login == row.name
+        changed = update(accounts).where(mine, column == row.text).values({column: anew})
+    return (await connection.execute(changed)).rowcount == 1
+
+
+async def forget_begun(connection: AsyncConnection, now: datetime) -> None:
+    """Forget what was given with codes that hold no longer."""
+    over = (invitations.c.expires_at <= now) & invitations.c.begun.is_not(None)
+    await connection.execute(update(invitations).where(over).values(begun=None))
 
 
 async def invited(connection: AsyncConnection, now: datetime) -> dict[str, datetime]:

@@ -8,6 +8,8 @@ import pyotp
 import pytest
 
 from gateway.accounts.enrolment import enrol
+from gateway.accounts.proving import Spent, prove
+from gateway.accounts.sealing import Sealing
 from gateway.accounts.sessions import Origin
 from gateway.accounts.settings import Limits
 from gateway.accounts.signing_in import Attempt, Opened, sign_in
@@ -19,6 +21,8 @@ from tests.desk.conftest import START, make_office
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from gateway.store.accounts import SessionRow
 
 PASSWORD = "invented teapot over marsh"
 KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # invented
@@ -34,20 +38,24 @@ class Accounts:
         self.database, self.clock = database, clock
         self.policy = make_office().policy
         self.desk = Desk(database, clock, make_office())
+        self.sealing = Sealing(b"an invented key of the desk's door")
 
     def code(self, key: str = KEY) -> str:
         return pyotp.TOTP(key).at(self.clock.now())
 
     async def add(self, login: str, password: str = PASSWORD, key: str = KEY) -> None:
         async with self.database.begin() as connection:
-            await enrol(connection, login, password, key, self.clock.now())
+            await enrol(connection, self.sealing, login, password, key, self.clock.now())
+
+    async def prove(self, row: SessionRow, code: str) -> Spent:
+        return await prove(self.database, self.sealing, row, code, self.clock.now())
 
     async def enter(
         self, login="author", password=PASSWORD, code=None, origin=HERE, token="", limits=LIMITS
     ) -> Opened:
         attempt = Attempt(login, password, self.code() if code is None else code)
         return await sign_in(
-            self.database, self.policy, attempt, origin, self.clock.now(), limits, token=token
+            self.database, self.policy, self.sealing, attempt, origin, self.clock.now(), limits, token=token
         )
 
 

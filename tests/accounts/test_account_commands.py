@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
 import pytest
 from typer.testing import CliRunner
 
+from gateway.accounts.sealing import Sealing
 from gateway.commands import account
 from gateway.commands import desk as desk_commands
 from gateway.commands.web import say_first_code
 from gateway.settings import load_settings
+from gateway.store.desk import Person
+from tests.accounts.conftest import Accounts
 
 runner = CliRunner()
 CODE = re.compile(r"\b([2-9A-Z]{5}(?:-[2-9A-Z]{5}){3})\b")
@@ -53,6 +57,54 @@ class TestAtTheTerminal:
 
     def test_a_code_for_the_first_administrator_can_be_had_again(self):
         assert CODE.search(tell("first"))[1] != CODE.search(tell("first"))[1]
+
+
+class TestSealingAnew:
+    """S7: the key is changed by two settings and one command."""
+
+    EARLIER, LATEST = "5f3a9c0e7b1d4826-invented-6a94c1f0", "e3b7d582c90a4f61-invented-77b0d2aa"
+
+    @pytest.fixture
+    async def sealed(self, database, clock, monkeypatch, tmp_path, database_url) -> None:
+        """A desk whose two people have second factors under the earlier key."""
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("TONGDA_DATABASE_URL", database_url)
+        door = Accounts(database, clock)
+        door.sealing = Sealing(self.EARLIER.encode())
+        for login in ("author", "first"):
+            await door.desk.set_person(Person(login, f"虚构 {login}", ("author",), active=True))
+            await door.add(login)
+
+    def with_keys(self, monkeypatch, newest: str, *earlier: str) -> None:
+        monkeypatch.setenv("TONGDA_SECRETS__FACTOR_KEY", newest)
+        monkeypatch.setenv("TONGDA_SECRETS__OLD_FACTOR_KEYS", json.dumps(earlier))
+
+    async def tell(self, *words, code=0) -> str:
+        return await asyncio.to_thread(tell, "reseal", *words, code=code)
+
+    async def test_it_says_how_many_are_left_under_earlier_keys(self, sealed, monkeypatch):
+        self.with_keys(monkeypatch, self.LATEST, self.EARLIER)
+        assert "earlier keys 2" in await self.tell("--dry-run")
+        said = await self.tell()
+        assert "sealed anew 2; with the newest key 2, with earlier keys 0, not to be opened 0" in said
+        self.with_keys(monkeypatch, self.LATEST)
+        assert "with the newest key 2, with earlier keys 0" in await self.tell()
+
+    async def test_without_the_key_it_names_people_and_setting_and_changes_nothing(self, sealed, monkeypatch):
+        self.with_keys(monkeypatch, self.LATEST)
+        said = await self.tell(code=1)
+        assert "author, first do not open" in said
+        assert "secrets.old_factor_keys" in said
+        self.with_keys(monkeypatch, self.EARLIER)
+        assert "with the newest key 2" in await self.tell()
+
+    async def test_it_seals_nothing_with_a_key_that_the_desk_does_not_have(
+        self, sealed, monkeypatch, tmp_path
+    ):
+        monkeypatch.setenv("TONGDA_STATE_DIR", str(tmp_path / "elsewhere"))
+        monkeypatch.setenv("TONGDA_SECRETS__OLD_FACTOR_KEYS", json.dumps([self.EARLIER]))
+        assert "there is no keys/factor_key" in await self.tell(code=2)
+        assert not (tmp_path / "elsewhere").exists()
 
 
 class TestTheFirstStart:

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.accounts import enrolment, invitations, own, proving, sessions
 from gateway.accounts.enrolment import Given
+from gateway.accounts.sealing import Owner
 from gateway.accounts.settings import Limits
 from gateway.desk.people import put
 from gateway.desk.refused import DeskRefused
@@ -38,12 +39,14 @@ class Newcomer:
     async def begin(self, login="", name="", password=GOOD):
         door = self.door
         given = Given(password, login, name)
-        return await enrolment.begin(door.database, door.policy, self.code, given, door.clock.now(), DESK)
+        return await enrolment.begin(
+            door.database, door.policy, door.sealing, self.code, given, door.clock.now(), DESK
+        )
 
     async def finish(self, digits: str, origin=HERE):
         door = self.door
         return await enrolment.complete(
-            door.database, door.policy, self.code, digits, origin, door.clock.now(), Limits()
+            door.database, door.policy, door.sealing, self.code, digits, origin, door.clock.now(), Limits()
         )
 
 
@@ -179,7 +182,9 @@ class TestInvitations:
 
     async def test_guessing_codes_is_slowed_down(self, door):
         async def look(code: str):
-            return await enrolment.look(door.database, door.policy, code, THERE, door.clock.now())
+            return await enrolment.look(
+                door.database, door.policy, door.sealing, code, THERE, door.clock.now()
+            )
 
         came = [await refusal(look(f"AAAAA-{n}")) for n in range(50)]
         assert came.count("no_code") <= 10
@@ -194,7 +199,15 @@ class TestOneself:
     async def change(self, door, row, current=PASSWORD, chosen=GOOD, code=None):
         code = door.code() if code is None else code
         await own.change_password(
-            door.database, door.policy, row, current, chosen, code, door.clock.now(), DESK
+            door.database,
+            door.policy,
+            door.sealing,
+            row,
+            current,
+            chosen,
+            code,
+            door.clock.now(),
+            desk_name=DESK,
         )
 
     async def test_a_new_password_takes_the_old_one_and_a_code(self, door):
@@ -213,12 +226,12 @@ class TestOneself:
 
     async def test_a_new_second_factor_counts_once_a_code_confirms_it(self, door):
         row = await self.session(door)
-        await own.offer_factor(door.database, "author", door.clock.now())
-        key = (await own.account(door.database, "author")).next_totp_key
+        await own.offer_factor(door.database, door.sealing, "author", door.clock.now())
+        key = own.offered_key(door.sealing, await own.account(door.database, "author"))
         assert key not in (None, KEY)
 
         async def confirm(code: str) -> None:
-            await own.confirm_factor(door.database, door.policy, row, code, door.clock.now())
+            await own.confirm_factor(door.database, door.policy, door.sealing, row, code, door.clock.now())
 
         assert await refusal(confirm(door.code())) == "code"
         await confirm(pyotp.TOTP(key).at(door.clock.now()))
@@ -231,16 +244,53 @@ class TestOneself:
         row = await self.session(door)
         code = door.code()
         came = await asyncio.gather(
-            *(proving.prove(door.database, row, code, door.clock.now()) for _ in range(3)),
+            *(door.prove(row, code) for _ in range(3)),
             return_exceptions=True,
         )
-        assert sum(one is None for one in came) == 1
+        assert sum(isinstance(one, proving.Spent) for one in came) == 1
+
+    async def test_a_code_that_is_given_back_is_proof_once_more_also_when_raced(self, door):
+        row, code = await self.session(door), door.code()
+        spent = await door.prove(row, code)
+        assert await refusal(door.prove(row, code)) == "code"
+        await proving.give_back(door.database, spent)
+        came = await asyncio.gather(*(door.prove(row, code) for _ in range(3)), return_exceptions=True)
+        assert sum(isinstance(one, proving.Spent) for one in came) == 1
+        assert await refusal(door.prove(row, code)) == "code"
+
+    async def test_a_code_that_is_given_back_brings_none_before_it_back(self, door):
+        row, code = await self.session(door), door.code()
+        await door.prove(row, code)
+        door.clock.advance(30)
+        later = await door.prove(row, door.code())
+        await proving.give_back(door.database, later)
+        assert await refusal(door.prove(row, code)) == "code"
+
+    async def test_a_code_is_not_given_back_once_a_later_one_was_used(self, door):
+        row, code = await self.session(door), door.code()
+        spent = await door.prove(row, code)
+        door.clock.advance(30)
+        await door.prove(row, door.code())
+        await proving.give_back(door.database, spent)
+        for used in (code, door.code()):
+            assert await refusal(door.prove(row, used)) == "code"
+
+    async def test_a_code_that_is_given_back_brings_none_of_another_factor_back(self, door):
+        row = await self.session(door)
+        spent = await door.prove(row, door.code())
+        key = pyotp.random_base32()
+        sealed = door.sealing.seal(key, Owner("account", "author"))
+        async with door.database.raw() as connection:
+            await connection.execute("UPDATE accounts SET totp_key = $1 WHERE login = 'author'", sealed)
+        code = door.code(key)
+        await proving.give_back(door.database, spent)
+        assert await refusal(door.prove(row, code)) == "code"
 
     async def test_guesses_at_it_are_slowed_in_this_session_only(self, door):
         row, other = await self.session(door), await self.session(door)
 
         async def prove(row, code: str) -> None:
-            await proving.prove(door.database, row, code, door.clock.now())
+            await door.prove(row, code)
 
         tries = [await refusal(prove(row, f"{n:06}")) for n in range(30)]
         assert tries.count("code") == 3
@@ -250,7 +300,7 @@ class TestOneself:
         row = await self.session(door)
         async with door.database.raw() as connection:
             await connection.execute("UPDATE accounts SET totp_key = NULL")
-        assert await refusal(proving.prove(door.database, row, "000000", door.clock.now())) == "no_factor"
+        assert await refusal(door.prove(row, "000000")) == "no_factor"
 
     async def test_sessions_are_ended_by_their_owner_or_an_administrator(self, door):
         row = await self.session(door)

@@ -17,6 +17,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
+from gateway.accounts.sealing import sealing_of
 from gateway.accounts.sessions import Origin, open_session
 from gateway.clock import HandClock
 from gateway.desk.service import Desk
@@ -104,7 +105,8 @@ async def test_a_hundred_viewers(database_url, redis_url, tmp_path, monkeypatch)
             await sent(desk)
         await widen(database)
         settings = load_settings(state_dir=tmp_path / "state", secrets={"confirm_key": CONFIRM})
-        console = Console(settings, database, desk, ByHand(database, clock, desk, settings), clock)
+        by_hand = ByHand(database, clock, desk, settings)
+        console = Console(settings, database, desk, by_hand, clock, sealing_of(settings))
         async with database.begin() as connection:
             token = await open_session(connection, "author", clock.now(), Origin("127.0.0.1", "invented"))
         app = make_app(settings, database, redis, RecordingSink(), clock, console=console)

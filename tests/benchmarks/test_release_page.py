@@ -14,6 +14,7 @@ from aiohttp import ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
+from gateway.accounts.sealing import sealing_of
 from gateway.accounts.sessions import Origin, open_session
 from gateway.clock import HandClock
 from gateway.desk.service import Desk
@@ -122,7 +123,8 @@ async def test_a_release_of_a_million_opens_at_once(database_url, redis_url, tmp
         desk = Desk(database, clock, make_office())
         number, target_list = await released(desk)
         await grow(database, number, target_list)
-        console = Console(settings, database, desk, ByHand(database, clock, desk, settings), clock)
+        by_hand = ByHand(database, clock, desk, settings)
+        console = Console(settings, database, desk, by_hand, clock, sealing_of(settings))
         async with database.begin() as connection:
             token = await open_session(connection, "author", START, Origin("127.0.0.1", "invented browser"))
         app = make_app(settings, database, redis, RecordingSink(), clock, console=console)

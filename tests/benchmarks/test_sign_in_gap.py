@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
 from gateway.accounts.enrolment import enrol
+from gateway.accounts.sealing import sealing_of
 from gateway.clock import HandClock
 from gateway.desk.service import Desk
 from gateway.feeds.by_hand import ByHand
@@ -49,9 +50,10 @@ async def test_the_time_of_a_refusal_tells_no_login(database_url, redis_url, tmp
             await desk.set_person(Person(login, f"虚构 {login}", ("author",), active=True))
         async with database.begin() as connection:
             for login in ("author", "gone"):
-                await enrol(connection, login, PASSWORD, KEY, START)
+                await enrol(connection, sealing_of(settings), login, PASSWORD, KEY, START)
         await desk.set_person(Person("gone", "虚构 gone", ("author",), active=False))
-        console = Console(settings, database, desk, ByHand(database, clock, desk, settings), clock)
+        by_hand = ByHand(database, clock, desk, settings)
+        console = Console(settings, database, desk, by_hand, clock, sealing_of(settings))
         app = make_app(settings, database, redis, RecordingSink(), clock, console=console)
         async with TestServer(app) as server, ClientSession() as session:
             url = server.make_url("/desk/sign-in")

@@ -108,6 +108,9 @@ def _details(visit: Visit, record: Row[Any], people: Mapping[str, str]) -> list[
     for name, label in TOLD.items():
         if value := said.get(name):
             values = value if isinstance(value, list) else [value]
-            told = (people.get(str(one)) or say_sentence(str(one), visit.say) for one in values)
+            told = (
+                people.get(str(one)) or say_sentence(str(one), visit.say, visit.console.zone)
+                for one in values
+            )
             found.append((label, visit.say(", ").join(told)))
     return found

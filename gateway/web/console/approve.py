@@ -14,7 +14,7 @@ from gateway.desk import signing
 from gateway.desk.refused import DeskRefused
 from gateway.store.faults import DATABASE_FAULTS, took_back
 from gateway.web.console import alert, alert_view, refusals
-from gateway.web.console.proof import proved
+from gateway.web.console.proof import kept, proved
 from gateway.web.console.routing import Routes
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ async def _approve(visit: Visit) -> web.StreamResponse:
     asked = await _asked(visit)
     if asked.any and await desk.check_approve(visit.number(), digest, visit.login, send=send):
         await confirm(visit, asked)
-    signed = await desk.approve(visit.number(), digest, visit.login)
+    async with kept(visit):
+        signed = await desk.approve(visit.number(), digest, visit.login)
     if signed.released is not None:
         return visit.go(f"/releases/{signed.released.id}")
     if send and signed.alert.state == "approved":
@@ -75,7 +76,8 @@ async def _release(visit: Visit) -> web.StreamResponse:
     asked = await _asked(visit)
     if asked.any and await desk.check_release(visit.number(), visit.login, digest):
         await confirm(visit, asked)
-    done = await desk.release(visit.number(), visit.login, digest)
+    async with kept(visit):
+        done = await desk.release(visit.number(), visit.login, digest)
     return visit.go(f"/releases/{done.id}")
 
 
@@ -90,7 +92,8 @@ async def _send_alone(visit: Visit) -> web.StreamResponse:
     asked = await _asked(visit)
     if asked.any and await desk.check_release_alone(visit.number(), digest, visit.login, reason):
         await confirm(visit, asked)
-    done = await desk.release_alone(visit.number(), digest, visit.login, reason)
+    async with kept(visit):
+        done = await desk.release_alone(visit.number(), digest, visit.login, reason)
     return visit.go(f"/releases/{done.id}")
 
 
@@ -105,7 +108,8 @@ async def _cosign(visit: Visit) -> web.StreamResponse:
     asked = await _asked(visit)
     if asked.code and await desk.check_cosign(visit.number(), digest, visit.login):
         await _prove(visit)
-    await desk.cosign(visit.number(), digest, visit.login)
+    async with kept(visit):
+        await desk.cosign(visit.number(), digest, visit.login)
     return visit.go(f"/alerts/{visit.number()}")
 
 
@@ -124,15 +128,15 @@ async def _reject(visit: Visit) -> web.StreamResponse:
 @routes.post(r"/alerts/{id:\d{1,18}}/submit", "draft", "cancel")
 async def submit(visit: Visit) -> web.StreamResponse:
     """Ask for approval."""
-    await visit.console.desk.submit(visit.number(), visit.login, await visit.whole("version"))
+    await visit.console.desk.submit(visit.number(), visit.login, await visit.version())
     return visit.go(f"/alerts/{visit.number()}")
 
 
 @routes.post(r"/alerts/{id:\d{1,18}}/withdraw", "draft", "cancel")
 async def withdraw(visit: Visit) -> web.StreamResponse:
     """Give it up."""
-    digest = await visit.text("digest") if "digest" in await visit.form() else None
-    await visit.console.desk.withdraw(visit.number(), visit.login, digest, await visit.whole("version"))
+    digest, version = await visit.text("digest"), await visit.version()
+    await visit.console.desk.withdraw(visit.number(), visit.login, digest, version)
     return visit.go(f"/alerts/{visit.number()}")
 
 

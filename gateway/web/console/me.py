@@ -58,12 +58,13 @@ async def change_password(visit: Visit) -> web.StreamResponse:
         await own.change_password(
             console.database,
             console.office.policy,
+            console.sealing,
             visit.session,
             current,
             chosen,
             await visit.text(proof.FIELD),
             visit.now,
-            console.settings.desk.name,
+            desk_name=console.settings.desk.name,
         )
     except DeskRefused as error:
         return await _page(visit, words(visit, error))
@@ -90,10 +91,11 @@ async def end_session(visit: Visit) -> web.StreamResponse:
 @routes.post("/me/factor/new", "signed_in")
 async def offer_factor(visit: Visit) -> web.StreamResponse:
     """Make the key of another second factor; the one that there is has to be given first."""
-    account = await own.account(visit.console.database, visit.login)
+    console = visit.console
+    account = await own.account(console.database, visit.login)
     if account.totp_key is not None and not await proof.proved(visit):
         return await proof.ask(visit)
-    await own.offer_factor(visit.console.database, visit.login, visit.now)
+    await own.offer_factor(console.database, console.sealing, visit.login, visit.now)
     return visit.go("/me/factor")
 
 
@@ -111,7 +113,9 @@ async def confirm_factor(visit: Visit) -> web.StreamResponse:
     if _offered(visit, await own.account(console.database, visit.login)) is None:
         return await _factor(visit, visit.say(WORDS["no_offer"]))
     try:
-        await own.confirm_factor(console.database, console.office.policy, visit.session, code, visit.now)
+        await own.confirm_factor(
+            console.database, console.office.policy, console.sealing, visit.session, code, visit.now
+        )
     except DeskRefused as error:
         return await _factor(visit, words(visit, error))
     return visit.go("/me?done=factor")
@@ -164,7 +168,9 @@ def _shown(visit: Visit, account: AccountRow) -> dict[str, str]:
 
 def _offered(visit: Visit, account: AccountRow) -> str | None:
     """Return the key that may be confirmed: whoever finds a session open does not finish what was begun."""
-    return account.next_totp_key if account.totp_key is None or proof.recent(visit) else None
+    if account.totp_key is not None and not proof.recent(visit):
+        return None
+    return own.offered_key(visit.console.sealing, account)
 
 
 def _number(text: str) -> int:

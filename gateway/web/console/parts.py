@@ -9,6 +9,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from gateway.accounts.sealing import Sealing
     from gateway.clock import Clock
     from gateway.desk.office import Office
     from gateway.desk.service import Desk
@@ -25,6 +26,8 @@ class Console(NamedTuple):
     desk: Desk
     inbox: ByHand
     clock: Clock
+    sealing: Sealing
+    """Opens the keys of second factors."""
 
     @property
     def office(self) -> Office:

@@ -111,6 +111,7 @@ REASONS = (
     N_("the database could not be reached"),
     N_("something went wrong here; it has been logged"),
     N_("the area of your rights was changed meanwhile: send the file again"),
+    N_("regions are loaded by somebody whose rights hold in every area"),
 )
 """Sentences that have no values."""
 

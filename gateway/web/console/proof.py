@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gateway.accounts import proving
+from gateway.store.faults import DATABASE_FAULTS, took_back
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aiohttp import web
 
     from gateway.web.console.visit import Visit
@@ -31,9 +35,23 @@ async def proved(visit: Visit, *, fresh: bool = False) -> bool:
     code = await visit.text(FIELD)
     assert visit.session is not None
     if code:
-        await proving.prove(visit.console.database, visit.session, code, visit.now)
+        console = visit.console
+        visit.spent = await proving.prove(console.database, console.sealing, visit.session, code, visit.now)
         return True
     return not fresh and recent(visit)
+
+
+@asynccontextmanager
+async def kept(visit: Visit) -> AsyncIterator[None]:
+    """Take one step, in one transaction; where the database takes it back, the form's code serves again."""
+    try:
+        yield
+    except DATABASE_FAULTS as error:
+        if took_back(error) and visit.spent is not None:
+            spent, visit.spent = visit.spent, None
+            with suppress(*DATABASE_FAULTS):  # else the person takes the next code
+                await proving.give_back(visit.console.database, spent)
+        raise
 
 
 def recent(visit: Visit) -> bool:

@@ -148,6 +148,13 @@ WORDS = {
     "identifiers": N_("No number is free just now: wait a moment and try again."),
     "nobody": N_("There is nobody to send it to: look at the area and the channels."),
     "crowd": N_("It goes to %(count)s people, more than a rule may send to by itself."),
+    "unusual.everybody": N_(
+        "It goes to everybody who can be reached, %(count)s people: a person approves it."
+    ),
+    "unusual.many": N_(
+        "It goes to %(count)s people, %(times)s times as many as usual (median of %(of)s earlier warnings: "
+        "%(median)s): a person approves it."
+    ),
     "edited": N_("Alert %(alert)s was changed by a person: a person approves it."),
     "rule": N_("Alert %(alert)s was approved by people: a person cancels it."),
     # Messages that came in
@@ -250,6 +257,7 @@ STATUSES = {"no_alert": 404, "no_message": 404}
 """Code of a refusal -> HTTP status; 422 for all others."""
 
 _HOLES = re.compile(r"%\((\w+)\)s")
+_PEOPLE = frozenset({"count", "median"})
 _NAMES = {
     "state": filters.STATES,
     "level": filters.LEVELS,
@@ -285,12 +293,12 @@ def _filled(visit: Visit, sentence: str, values: Mapping[str, Any], otherwise: s
 
 def _shown(visit: Visit, name: str, value: object) -> object:
     if name == "reason":
-        return say_sentence(str(value), visit.say)
+        return say_sentence(str(value), visit.say, visit.console.zone)
     if isinstance(value, datetime):
         return f"{value.astimezone(visit.console.zone):%m-%d %H:%M}"
     if name in _NAMES and value in _NAMES[name]:
         return visit.say(_NAMES[name][str(value)])
-    return f"{value:,}" if name == "count" and isinstance(value, int) else value
+    return f"{value:,}" if name in _PEOPLE and isinstance(value, int) else value
 
 
 def status(error: DeskRefused) -> int:
@@ -342,6 +350,6 @@ def place(visit: Visit, path: str) -> str:
 def alarm(visit: Visit, row: Alarm) -> str:
     """Return what an alarm says; the sentence of an unknown one is kept."""
     if row.code not in ALARMS:
-        return say_sentence(row.sentence, visit.say)
+        return say_sentence(row.sentence, visit.say, visit.console.zone)
     number = row.subject.removeprefix("alert ")
     return visit.say(ALARMS[row.code], subject=visit.say(N_("Alert %(alert)s"), alert=number))

@@ -47,6 +47,7 @@ async def enter(visit: Visit) -> web.StreamResponse:
         opened = await signing_in.sign_in(
             console.database,
             console.office.policy,
+            console.sealing,
             attempt,
             origin_of(visit),
             visit.now,

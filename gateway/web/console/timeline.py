@@ -113,7 +113,11 @@ async def _story(visit: Visit) -> dict[str, Any]:
 
 def _details(visit: Visit, record: Row[Any]) -> Sequence[tuple[str, str]]:
     said: Mapping[str, Any] = orjson.loads(record.detail)
-    return [(name, say_sentence(str(said[name]), visit.say)) for name in TOLD if said.get(name)]
+    return [
+        (name, say_sentence(str(said[name]), visit.say, visit.console.zone))
+        for name in TOLD
+        if said.get(name)
+    ]
 
 
 @routes.get(r"/releases/{id:\d{1,18}}/cap", "see")

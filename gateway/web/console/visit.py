@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from multidict import MultiDictProxy
 
+    from gateway.accounts.proving import Spent
     from gateway.desk.policy import Step
     from gateway.store.accounts import SessionRow
     from gateway.store.desk import Person
@@ -27,6 +28,7 @@ BASE = "/desk"
 """Where the console lies."""
 LANGUAGE_COOKIE = "tongda_language"
 _HIGHEST = 2**63 - 1
+_NO_VERSION = -1
 _DIGITS = 18
 """Whatever has no more of them is a number that the database can hold."""
 _NO_FORM = (ValueError, LookupError, AssertionError, HttpProcessingError, web.RequestPayloadError)
@@ -43,6 +45,8 @@ class Visit:
     session: SessionRow | None
     language: str
     """``zh-CN`` or ``en``."""
+    spent: Spent | None = None
+    """The code of the second factor that this request has used up."""
     _form: MultiDictProxy[Any] | None = field(default=None, repr=False)
 
     @property
@@ -89,6 +93,11 @@ class Visit:
         """Return one field of the form that holds a whole number, None where it holds none."""
         value = await self.text(name)
         return int(value) if value.isascii() and value.isdigit() and len(value) <= _DIGITS else None
+
+    async def version(self) -> int:
+        """Return the version of an alert that the page showed; one that no alert has where it showed none."""
+        shown = await self.whole("version")
+        return _NO_VERSION if shown is None else shown
 
     def close(self) -> None:
         """Let go of the files that came with the form."""

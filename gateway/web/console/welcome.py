@@ -30,11 +30,9 @@ async def ask(visit: Visit) -> web.StreamResponse:
 @routes.post("/welcome", "anyone")
 async def look(visit: Visit) -> web.StreamResponse:
     """Ask for a password, and for login and name of the first administrator."""
-    code, console = await visit.text("invitation"), visit.console
+    code = await visit.text("invitation")
     try:
-        found = await enrolment.look(
-            console.database, console.office.policy, code, origin_of(visit), visit.now
-        )
+        found = await _look(visit, code)
     except DeskRefused as error:
         return _page(visit, "", None, words(visit, error))
     return _page(visit, code, found._replace(totp_key=None))
@@ -46,9 +44,7 @@ async def take_password(visit: Visit) -> web.StreamResponse:
     code, console, form = await visit.text("invitation"), visit.console, await visit.form()
     given = Given(str(form.get("password", "")), await visit.text("login"), await visit.text("name"))
     try:
-        found = await enrolment.look(
-            console.database, console.office.policy, code, origin_of(visit), visit.now
-        )
+        found = await _look(visit, code)
     except DeskRefused as error:
         return _page(visit, "", None, words(visit, error))
     again = found._replace(login=found.login or given.login, name=found.name or given.name, totp_key=None)
@@ -56,7 +52,13 @@ async def take_password(visit: Visit) -> web.StreamResponse:
         return _page(visit, code, again, visit.say("The two passwords differ."))
     try:
         begun = await enrolment.begin(
-            console.database, console.office.policy, code, given, visit.now, console.settings.desk.name
+            console.database,
+            console.office.policy,
+            console.sealing,
+            code,
+            given,
+            visit.now,
+            console.settings.desk.name,
         )
     except DeskRefused as error:
         return _page(visit, code, again, words(visit, error))
@@ -70,19 +72,30 @@ async def finish(visit: Visit) -> web.StreamResponse:
     policy, limits = console.office.policy, console.settings.console.limits
     try:
         opened = await enrolment.complete(
-            console.database, policy, code, await visit.text("code"), origin, visit.now, limits
+            console.database,
+            policy,
+            console.sealing,
+            code,
+            await visit.text("code"),
+            origin,
+            visit.now,
+            limits,
         )
     except DeskRefused as error:
         return await _once_more(visit, code, words(visit, error))
     return await let_in(visit, opened)
 
 
-async def _once_more(visit: Visit, code: str, fault: str) -> web.Response:
+async def _look(visit: Visit, code: str) -> Enrolment:
     console = visit.console
+    return await enrolment.look(
+        console.database, console.office.policy, console.sealing, code, origin_of(visit), visit.now
+    )
+
+
+async def _once_more(visit: Visit, code: str, fault: str) -> web.Response:
     try:
-        found = await enrolment.look(
-            console.database, console.office.policy, code, origin_of(visit), visit.now
-        )
+        found = await _look(visit, code)
     except DeskRefused:
         return _page(visit, "", None, fault)
     return _page(visit, code, found, fault)

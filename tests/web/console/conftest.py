@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
+import pyotp
 import pytest
 from aiohttp import ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
+from sqlalchemy import insert
 
+from gateway.accounts.sealing import Owner, sealing_of
 from gateway.accounts.sessions import Origin, open_session
 from gateway.clock import HandClock
 from gateway.desk.service import Desk
 from gateway.feeds.by_hand import ByHand
 from gateway.settings import Settings, load_settings
+from gateway.store.console_tables import accounts
 from gateway.store.database import Database
 from gateway.store.desk import Person
 from gateway.web import make_app
@@ -32,6 +37,8 @@ ROLES = PEOPLE | {
     "nobody": (),
 }
 """Everybody of the invented desk, by login."""
+KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+"""An invented second factor, the same for everybody of the invented desk."""
 
 
 class Answer:
@@ -49,6 +56,14 @@ class Answer:
         return re.search(r'name="once" value="([^"]+)"', self.text)[1]
 
 
+def form_of(page: Answer, action: str) -> dict[str, str]:
+    """The hidden fields of the page's form for an address, as a browser sends them."""
+    inside = page.text.partition(f'action="/desk{action}"')[2].partition("</form>")[0]
+    assert inside, action
+    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', inside)
+    return {name: html.unescape(value) for name, value in fields}
+
+
 class Visitor:
     """A browser of one person; redirects are shown and not followed."""
 
@@ -60,6 +75,10 @@ class Visitor:
 
     async def post(self, path: str, form: dict | None = None, **headers: str) -> Answer:
         return await self._ask("POST", path, form or {}, {"Origin": self.origin} | headers)
+
+    async def press(self, page: str, action: str, form: dict | None = None) -> Answer:
+        """Send a form of a page with its hidden fields, as a click does."""
+        return await self.post(action, form_of(await self.get(page), action) | (form or {}))
 
     async def _ask(self, method: str, path: str, form: object, headers: dict[str, str]) -> Answer:
         url = f"{self.origin}{path if path.startswith('/desk') else f'/desk{path}'}"
@@ -96,8 +115,21 @@ async def desk(database: Database, clock: HandClock) -> Desk:
 
 
 @pytest.fixture
+async def code(database, desk, clock, settings) -> str:
+    """One code, which each person may use once."""
+    async with database.begin() as connection:
+        for login in ("first", "second", "third", "sender", "author"):
+            sealed = sealing_of(settings).seal(KEY, Owner("account", login))
+            row = {"login": login, "totp_key": sealed, "created_at": clock.now()}
+            await connection.execute(insert(accounts).values(row))
+    clock.advance(30)
+    return pyotp.TOTP(KEY).at(int(clock.now().timestamp()))
+
+
+@pytest.fixture
 def console(settings, database, desk, clock) -> Console:
-    return Console(settings, database, desk, ByHand(database, clock, desk, settings), clock)
+    by_hand = ByHand(database, clock, desk, settings)
+    return Console(settings, database, desk, by_hand, clock, sealing_of(settings))
 
 
 @pytest.fixture

@@ -170,7 +170,12 @@ class TestSettings:
         settings = load_settings(
             state_dir=tmp_path,
             database_url=f"postgresql://gateway:{secret}@db.example.org/tongda",
-            secrets={"confirm_key": secret, "callback_keys": {"sms": [secret]}},
+            secrets={
+                "confirm_key": secret,
+                "factor_key": secret,
+                "old_factor_keys": [secret],
+                "callback_keys": {"sms": [secret]},
+            },
             channels={
                 "sms": {"kind": "smpp", "live": {"host": "h", "system_id": "s", "password": secret[:8]}}
             },

@@ -14,6 +14,7 @@ import pyotp
 import pytest
 from sqlalchemy import insert, select
 
+from gateway.accounts.sealing import Owner, sealing_of
 from gateway.desk import notes
 from gateway.desk.compose import Changes
 from gateway.desk.refused import DeskRefused
@@ -35,11 +36,12 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}{0.__
 
 
 @pytest.fixture
-async def codes(database, desk, clock):
+async def codes(database, desk, clock, settings):
     """Gives a code that holds and was not used before."""
     async with database.begin() as connection:
         for login in ("first", "second", "third", "sender"):
-            row = {"login": login, "totp_key": KEY, "created_at": clock.now()}
+            sealed = sealing_of(settings).seal(KEY, Owner("account", login))
+            row = {"login": login, "totp_key": sealed, "created_at": clock.now()}
             await connection.execute(insert(accounts).values(row))
 
     def code() -> str:
@@ -245,9 +247,9 @@ class TestSigning:
     async def test_a_draft_is_submitted_and_withdrawn_by_its_author(self, desk, visitor):
         drafted = await desk.draft(fields(), "author")
         browser = await visitor("author")
-        await browser.post(f"/alerts/{drafted.id}/submit")
+        await browser.press(f"/alerts/{drafted.id}", f"/alerts/{drafted.id}/submit")
         assert (await desk.show(drafted.id)).alert.state == "submitted"
-        await browser.post(f"/alerts/{drafted.id}/withdraw")
+        await browser.press(f"/alerts/{drafted.id}", f"/alerts/{drafted.id}/withdraw")
         assert (await desk.show(drafted.id)).alert.state == "withdrawn"
 
     async def test_a_signature_that_counts_no_longer_is_made_good_by_another(self, desk, database, visitor):

@@ -111,6 +111,27 @@ class TestWaiting:
         assert "地点写错了" in page
         assert len(re.findall(r"Go on", page)) == 1
 
+    @pytest.mark.parametrize("language", ["zh-CN", "en"])
+    @pytest.mark.parametrize("path", ["/", "/inbox"])
+    async def test_an_alarm_tells_its_times_in_the_desk_s_zone(
+        self, visitor, database, clock, language, path
+    ):
+        said = "no good answer since 2026-06-30 18:30+00:00; check that 'tongda feeds' runs"
+        async with database.begin() as connection:
+            await alarms.sound(connection, "source nws", "silent", said, clock.now())
+        page = (await (await visitor("author", language)).get(path)).text
+        assert "2026-07-01 02:30" in page
+        assert "18:30" not in page
+
+    @pytest.mark.parametrize("path", ["/", "/inbox", "/sources"])
+    async def test_an_alarm_has_one_heading_on_every_page(self, console, visitor, database, clock, path):
+        given = {"kind": "nws", "url": "https://alerts.example.org/active"}
+        console.settings.sources["nws"] = load_settings(sources={"nws": given}).sources["nws"]
+        async with database.begin() as connection:
+            await sources.ensure(connection, console.settings.sources, clock.now())
+            await alarms.sound(connection, "source nws", "silent", "no good answer", clock.now())
+        assert "A source is silent" in (await (await visitor("admin")).get(path)).text
+
     async def test_an_alarm_is_closed_by_who_has_seen_it(self, visitor, database, clock):
         async with database.begin() as connection:
             await alarms.sound(connection, "source nws", "silent", "no good answer <i>", clock.now())

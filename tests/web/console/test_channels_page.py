@@ -255,7 +255,7 @@ class TestSources:
             )
             await store.add_troubles(connection, "weather", [trouble], now)
         page = (await (await visitor("author", "zh-CN")).get("/sources")).text
-        assert "自 2026-07-01 09:00+08:00 起无有效应答；请检查 tongda feeds 是否在运行" in page
+        assert "自 2026-07-01 09:00 起无有效应答；请检查 tongda feeds 是否在运行" in page
         assert "该地址没有内容（HTTP 404）" in page
         assert "请检查设置中的地址" in page
         assert "没有进程读取来源" in page

@@ -6,26 +6,12 @@ from datetime import timedelta
 
 import pyotp
 import pytest
-from sqlalchemy import insert
 
 from gateway.desk.compose import Changes
-from gateway.store.console_tables import accounts
 from tests.desk.conftest import ready
+from tests.web.console.conftest import KEY
 
-KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-"""An invented second factor, the same for everybody of the invented desk."""
 TYPED = {"place": "北山镇", "count": "3", "reason": "虚构：溃坝"}
-
-
-@pytest.fixture
-async def code(database, desk, clock) -> str:
-    """One code, which each person may use once."""
-    async with database.begin() as connection:
-        for login in ("first", "second", "third", "sender", "author"):
-            row = {"login": login, "totp_key": KEY, "created_at": clock.now()}
-            await connection.execute(insert(accounts).values(row))
-    clock.advance(30)
-    return pyotp.TOTP(KEY).at(int(clock.now().timestamp()))
 
 
 async def holds_still(desk, visitor, login: str, code: str) -> bool:

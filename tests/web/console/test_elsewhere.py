@@ -126,7 +126,8 @@ async def come(provider, visitor, settings, server):
 class TestTheWay:
     async def test_who_works_here_is_let_in_and_led_on(self, come, console, clock):
         async with console.database.begin() as connection:
-            await enrol(connection, "author", "unused invented ladder", pyotp.random_base32(), clock.now())
+            key = pyotp.random_base32()
+            await enrol(connection, console.sealing, "author", "unused invented ladder", key, clock.now())
         browser, answer = await come("/desk/alerts")
         assert answer.status == 200
         assert 'url=/desk/alerts"' in answer.text

@@ -355,14 +355,16 @@ class TestEarthquakes:
 class TestSentences:
     def test_are_recognised_with_their_values(self):
         say = templates("zh-CN").say
-        said = say_sentence("message 12 of weather (a@b,c): it is older than its source's rule takes", say)
+        said = say_sentence(
+            "message 12 of weather (a@b,c): it is older than its source's rule takes", say, UTC
+        )
         assert said == "weather 的消息 12（a@b,c）：超过来源规则允许的时效"
 
     @pytest.mark.parametrize(
         "strange", ["", "a: ", "nothing that is known", "% (x)s %s", "drafted by " + "x" * 5000]
     )
     def test_that_nobody_knows_are_left_as_they_are(self, strange):
-        assert say_sentence(strange, templates("zh-CN").say) == strange
+        assert say_sentence(strange, templates("zh-CN").say, UTC) == strange
 
     @pytest.mark.parametrize("sentence", SENTENCES)
     def test_have_their_words_in_chinese(self, sentence):

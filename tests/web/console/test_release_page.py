@@ -18,6 +18,7 @@ from gateway.store import audit, switches
 from gateway.store.desk import Person
 from gateway.web.console import filters
 from tests.desk.conftest import NORTH, SOUTH, START, fields
+from tests.web.console.conftest import form_of
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -298,8 +299,7 @@ class TestTheCancel:
     async def test_is_submitted_by_two_clicks_and_waits(self, visitor, released, desk):
         alert, sent = released
         browser = await visitor("author")
-        page = await browser.get(f"/releases/{sent.id}")
-        answer = await browser.post(f"/releases/{sent.id}/cancel", {"once": page.once()})
+        answer = await browser.press(f"/releases/{sent.id}", f"/releases/{sent.id}/cancel")
         cancel = (await desk.show(alert.id)).cancel
         assert cancel.state == "submitted"
         assert (answer.status, answer.location) == (303, f"/desk/alerts/{cancel.id}")
@@ -308,10 +308,11 @@ class TestTheCancel:
     async def test_of_a_double_click_is_one(self, visitor, released, console):
         _, sent = released
         browser = await visitor("author")
-        once = (await browser.get(f"/releases/{sent.id}")).once()
+        path = f"/releases/{sent.id}/cancel"
+        form = form_of(await browser.get(f"/releases/{sent.id}"), path)
         answers = await asyncio.gather(
-            *(browser.post(f"/releases/{sent.id}/cancel", {"once": once}) for _ in range(2)),
-            *(browser.post(f"/releases/{sent.id}/cancel") for _ in range(2)),
+            *(browser.post(path, form) for _ in range(2)),
+            *(browser.post(path, {"version": form["version"]}) for _ in range(2)),
         )
         assert len({answer.location for answer in answers}) == 1
         assert {answer.status for answer in answers} == {303}
@@ -321,7 +322,7 @@ class TestTheCancel:
     async def test_stops_the_release_once_it_is_approved(self, visitor, released, desk):
         alert, sent = released
         browser = await visitor("author")
-        await browser.post(f"/releases/{sent.id}/cancel")
+        await browser.press(f"/releases/{sent.id}", f"/releases/{sent.id}/cancel")
         cancel = (await desk.show(alert.id)).cancel
         await desk.approve(cancel.id, cancel.digest, "first")
         page = text_of((await browser.get(f"/releases/{sent.id}")).text)

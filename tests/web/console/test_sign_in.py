@@ -13,6 +13,7 @@ from yarl import URL
 
 from gateway.accounts import invitations, sessions
 from gateway.accounts.enrolment import enrol
+from gateway.accounts.sealing import Owner
 from gateway.accounts.sessions import Origin
 from gateway.desk.refused import DeskRefused
 from gateway.desk.steps import SYSTEM, step
@@ -39,7 +40,7 @@ def code(clock):
 async def accounts(console: Console) -> None:
     async with console.database.begin() as connection:
         for login in ("author", "leader", "admin", "nobody"):
-            await enrol(connection, login, PASSWORD, KEY, console.clock.now())
+            await enrol(connection, console.sealing, login, PASSWORD, KEY, console.clock.now())
 
 
 @pytest.fixture
@@ -200,7 +201,8 @@ class TestWelcome:
         key = re.search(r'class="mono">([A-Z2-7 ]+)<', answer.text)[1].replace(" ", "")
         await browser.post("/welcome/factor", {"invitation": invitation, "code": code(key)})
         async with console.database.begin() as connection:
-            assert (await store.account(connection, "li.ming")).totp_key == key
+            sealed = (await store.account(connection, "li.ming")).totp_key
+            assert console.sealing.open(sealed, Owner("account", "li.ming")) == key
             assert (await audit.verify(connection)).broken_at is None
 
     async def test_a_code_that_does_not_hold_says_so(self, visitor):
@@ -255,12 +257,13 @@ class TestOneself:
         assert answer.status == 303
 
     async def test_a_key_that_was_offered_and_left_is_no_way_in_for_who_comes_later(
-        self, come, clock, code, database
+        self, come, clock, code, database, console
     ):
         browser, _ = await come()
         await browser.post("/me/factor/new")
         async with database.raw() as connection:
-            key = await connection.fetchval("SELECT next_totp_key FROM accounts WHERE login = 'author'")
+            sealed = await connection.fetchval("SELECT next_totp_key FROM accounts WHERE login = 'author'")
+        key = console.sealing.open(sealed, Owner("offer", "author"))
         clock.advance(301)
         assert "data:image" not in (await browser.get("/me/factor")).text
         answer = await browser.post("/me/factor", {"code": code(key)})
@@ -268,7 +271,7 @@ class TestOneself:
         assert "begin again" in answer.text
         async with database.raw() as connection:
             kept = await connection.fetchval("SELECT totp_key FROM accounts WHERE login = 'author'")
-        assert kept == KEY
+        assert console.sealing.open(kept, Owner("account", "author")) == KEY
 
 
 class TestProof:
@@ -310,7 +313,7 @@ class TestProof:
                 connection, "author", clock.now(), Origin("127.0.0.1", "invented")
             )
         row = await sessions.find(console.database, token, clock.now())
-        return Visit(console, None, clock.now(), row, "en", MultiDictProxy(MultiDict(form)))  # type: ignore[arg-type]
+        return Visit(console, None, clock.now(), row, "en", _form=MultiDictProxy(MultiDict(form)))  # type: ignore[arg-type]
 
     async def test_it_holds_for_five_minutes_unless_it_must_be_fresh(self, console, clock, accounts):
         visit = await self.visit(console, clock, {})

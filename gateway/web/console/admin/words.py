@@ -65,6 +65,7 @@ ACTIONS = timeline.ACTIONS | {
     "account": N_("Account set up"),
     "password": N_("Password changed"),
     "second_factor": N_("Second factor changed"),
+    "reseal": N_("Keys of second factors sealed anew"),
     "sign_in": N_("Sign-in"),
     "incoming_drafted": N_("Message drafted"),
     "incoming_dismissed": N_("Message discarded"),
@@ -216,7 +217,7 @@ def _value(visit: Visit, name: str, value: Any) -> str:  # noqa: ANN401 - any JS
     if name == "findings" and isinstance(value, list):
         return _comma(visit).join(finding(visit, one) for one in value)
     if name in _SENTENCES and isinstance(value, str):
-        return say_sentence(value, visit.say)
+        return say_sentence(value, visit.say, visit.console.zone)
     if isinstance(value, list):
         return _comma(visit).join(_value(visit, name, one) for one in value)
     if isinstance(value, dict):

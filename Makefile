@@ -20,14 +20,14 @@ ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.place
 endif
 
-.PHONY: help install demo run up test lint format bench lock audit docs screenshots clean
+.PHONY: help install demo run up test lint format bench lock audit sbom docs screenshots clean
 
 help:
 	@echo "make demo [CAP=file | FEED=path] [AREA=code] [REPORT=en]   one warning, all the way through"
 	@echo "make run [PORT=8080]               the demo's desk stays up with its console, until Ctrl-C"
 	@echo "make up                            your own gateway, as the settings say, until Ctrl-C"
 	@echo "make test                          lint, types, import rules, all tests"
-	@echo "make lint | format | bench [COUNT=n] | lock | audit | docs | screenshots | clean"
+	@echo "make lint | format | bench [COUNT=n] | lock | audit | sbom | docs | screenshots | clean"
 
 install: $(VENV)/.run
 
@@ -70,9 +70,16 @@ lock:
 	printf 'hatchling\neditables\n' | uv pip compile $(UV_FLAGS) --group dev -c requirements.lock pyproject.toml - -o requirements-dev.lock
 
 # Asks the vulnerability service of PyPI, so it takes the internet; what could not be looked up fails too.
-audit:
-	@$(PYTHON) -m venv build/audit && build/audit/bin/pip -q --disable-pip-version-check install pip-audit
+audit: sbom
+	@build/audit/bin/pip -q --disable-pip-version-check install pip-audit
 	@build/audit/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict
+
+# A CycloneDX list of what Tongda is made of: the packages of the lock, and what is vendored for the pages.
+sbom:
+	@$(PYTHON) -m venv build/audit && build/audit/bin/pip -q --disable-pip-version-check install cyclonedx-bom
+	@build/audit/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-file build/sbom.json requirements.lock
+	@build/audit/bin/python -m gateway.ops.vendor_assets --sbom build/sbom.json
+	@echo "build/sbom.json"
 
 UV_FLAGS := --quiet --upgrade --universal --python-version 3.11 --only-binary :all: \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links

@@ -94,7 +94,8 @@ async def attendance(redis: AsyncRedis, queues: Sequence[str]) -> dict[str, Atte
     async with redis.pipeline(transaction=False) as pipe:
         for workers in named:
             # A worker that was killed stays in the set until RQ's next round; its own key runs out.
-            pipe.exists(*workers or ("",))
+            # EXISTS wants a name; a narrow Redis user may ask for names of RQ's only.
+            pipe.exists(*workers or (BatchWorker.redis_worker_namespace_prefix,))
         alive = await pipe.execute()
     return {
         queue: Attendance(int(workers), int(waiting))

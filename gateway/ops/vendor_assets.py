@@ -4,6 +4,7 @@
 archive against the integrity that its ``lock.json`` holds, unpacks the files that are used and writes their
 hashes down. A version that is not locked yet is taken on npm's word and locked. ``--check`` fetches nothing:
 it compares the committed files with their locks, as the tests do. Nobody else needs npm.
+``--sbom FILE`` fetches nothing either: it adds what lies here to a bill of materials of CycloneDX.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from gateway.share import share
 
@@ -240,8 +242,43 @@ def _write_lock(folder: Folder, place: Path, found: Mapping[str, str]) -> None:
     (place / LOCK).write_text(json.dumps(lock, indent=2) + "\n", encoding="utf-8")
 
 
+def components(root: Path) -> Iterator[dict[str, Any]]:
+    """Yield each package below ``root`` as CycloneDX 1.6 lists it; what only builds is ``excluded``."""
+    builders = {part.name for folder in PACKAGES for part in folder.parts if not part.files}
+    for folder in sorted(root.iterdir()):
+        lock = json.loads((folder / LOCK).read_bytes())
+        for one in (lock, *lock.get("built_with", ())):
+            purl = f"pkg:npm/{quote(one['name'])}@{one['version']}"
+            yield {
+                "type": "library",
+                "bom-ref": purl,
+                "name": one["name"],
+                "version": one["version"],
+                "scope": "excluded" if one["name"] in builders else "required",
+                "hashes": [{"alg": "SHA-512", "content": _hex(one["integrity"])}],
+                "licenses": [{"license": {"id": one["license"]}}],
+                "purl": purl,
+            }
+
+
+def _hex(sha512: str) -> str:
+    return base64.b64decode(sha512.removeprefix("sha512-")).hex()
+
+
+def add_to(bill: Path, root: Path) -> None:
+    """Add the packages below ``root`` to a bill of materials in JSON that names none of them yet."""
+    told = json.loads(bill.read_bytes())
+    found = list(components(root))
+    told["components"] += found
+    told["dependencies"] += [{"ref": one["bom-ref"]} for one in found]
+    bill.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Fetch, or check with ``--check``; return the exit code."""
+    """Fetch, or check with ``--check``, or add to a bill with ``--sbom FILE``; return the exit code."""
+    if arguments[:1] == ["--sbom"]:
+        add_to(Path(arguments[1]), vendor())
+        return 0
     try:
         for folder in PACKAGES if "--check" not in arguments else ():
             fetch(folder, vendor())

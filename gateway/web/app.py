@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -17,6 +18,8 @@ from gateway.web.console.visit import BASE
 from gateway.web.state import DURABLE_WITHIN, STATE, Keys, State
 
 if TYPE_CHECKING:
+    import asyncio
+
     from redis.asyncio import Redis
 
     from gateway.clock import Clock
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 HEADERS_WITHIN = 10.0
 """Seconds in which a request's headers must have come whole, and that an idle connection is kept."""
+TAKEN_WITHIN = 15.0
+"""Seconds in which a peer must acknowledge what it was sent, and make room for more where it has none."""
 STOP_WITHIN = 10.0
 """Seconds that requests under way get to end when the server stops."""
 
@@ -113,6 +118,23 @@ def make_runner(app: web.Application, *, headers_within: float = HEADERS_WITHIN)
         max_line_size=4096,
         max_field_size=8190,
     )
+
+
+class Site(web.TCPSite):
+    """Listens, and lets go of peers that take next to nothing of their answer (:data:`TAKEN_WITHIN`).
+
+    The kernel watches over it, for what it holds and so for what waits here; a connection has the limit
+    from the socket that it came by (tcp(7), TCP_USER_TIMEOUT). A window that was full opens again only
+    once a good part of it is free, so that it also meets who drips bytes out of it, below some 10 kB/s.
+    It does not meet a slow line, which acknowledges what it brings, nor a stream that has nothing to tell.
+    It bounds no answer as a whole.
+    """
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        await super().start()
+        for listening in cast("asyncio.Server", self._server).sockets:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(TAKEN_WITHIN * 1000))
 
 
 async def _demand_tls(_: web.Request, response: web.StreamResponse) -> None:

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from channels.base import Proof
-from gateway.dispatch.queues import Doorbells
+from gateway.dispatch.queues import Doorbells, connect
 from gateway.dispatch.reconciler import Reconciler
 from gateway.receipts.ledger import Facts
 from gateway.store import dispatch as store
@@ -75,11 +75,14 @@ class TestTheRelay:
 
 
 class TestRingingAgain:
-    async def test_rings_what_redis_has_lost_and_nothing_that_still_waits(self, table, reconciler, bells):
+    async def test_rings_what_redis_has_lost_and_nothing_that_still_waits(
+        self, table, reconciler, redis_owner_url
+    ):
         await table.release(450)
         await reconciler.relay()
         assert await reconciler.ring_again() == 0
-        bells._redis.flushall()
+        with connect(redis_owner_url) as owner:
+            owner.flushall()
         assert await reconciler.ring_again() == 3
         assert await reconciler.ring_again() == 0
 

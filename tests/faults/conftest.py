@@ -47,4 +47,5 @@ async def house(servers: Servers, tmp_path: Path, capfd: pytest.CaptureFixture[s
     async with House(servers, servers.postgres.url_of(name), tmp_path, SEED, tell) as opened:
         yield opened
     await asyncio.to_thread(servers.start)
+    assert servers.valkey.denied() == []
     await execute(servers.postgres.url, f"DROP DATABASE {name} WITH (FORCE)")

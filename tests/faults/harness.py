@@ -26,11 +26,11 @@ import asyncpg
 from gateway.coverage import coverage
 from gateway.ops.gateway import environment
 from gateway.ops.postgres import EmbeddedPostgres
-from gateway.ops.valkey import EmbeddedValkey
 from gateway.store.database import AWAY, Database
 from tests.faults import village
 from tests.faults.checker import Case, Violation, check
 from tests.faults.evidence import Acknowledged, Evidence, read_head, read_ledger, read_logs, read_tables
+from tests.redis_user import NarrowValkey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -61,7 +61,7 @@ class Servers:
 
     def __init__(self, folder: Path) -> None:
         self.postgres = EmbeddedPostgres(folder, durable=False)
-        self.valkey = EmbeddedValkey(folder)
+        self.valkey = NarrowValkey(folder)
 
     def start(self) -> None:
         self.postgres.start()
@@ -226,7 +226,7 @@ class House:
         self.given = {
             "state_dir": str(self.folder),
             "database_url": self.url,
-            "redis_url": self.servers.valkey.url,
+            "redis_url": self.servers.valkey.narrow_url,
             "channels": {"sms": {"kind": "smpp", "live": self.smsc.settings | route}},
             "desk": {"signature": SIGNATURE},
             "dispatch": {"lease_seconds": LEASE_SECONDS, "reconcile_seconds": SWEEP_SECONDS},

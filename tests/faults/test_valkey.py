@@ -85,9 +85,9 @@ async def test_b3_a_relay_that_dies_before_or_after_ringing_neither_loses_nor_do
     monkeypatch.setattr(reconciling, "_RINGS", 1)
     crashes = 0
     async with Database(house.url, size=2) as database:
-        relay = Reconciler(database, house.servers.valkey.url)
+        relay = Reconciler(database, house.servers.valkey.narrow_url)
         relay._bells.close()
-        relay._bells = bells = Fragile(house.servers.valkey.url, house.chance)
+        relay._bells = bells = Fragile(house.servers.valkey.narrow_url, house.chance)
         while await house.number("SELECT count(*) FROM outbox"):
             try:
                 await relay.relay()

@@ -21,10 +21,10 @@ async def test_each_test_gets_a_database_of_its_own(database_url, turn):
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-def test_each_test_finds_valkey_empty(redis_url, turn):
-    with redis.Redis.from_url(redis_url) as client:
-        assert client.keys() == []
-        client.set("left", "behind")
+def test_each_test_finds_valkey_empty(redis_owner_url, turn):
+    with redis.Redis.from_url(redis_owner_url) as owner:
+        assert owner.keys() == []
+        owner.set("left", "behind")
 
 
 def test_the_corpus_is_a_folder_where_it_is_there(corpus):

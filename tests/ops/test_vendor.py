@@ -58,6 +58,29 @@ class TestCommittedFiles:
         assert gzip.decompress((script.parent / f"{script.name}.gz").read_bytes()) == script.read_bytes()
 
 
+class TestTheBillOfMaterials:
+    def test_lists_all_that_is_vendored_beside_what_it_lists_already(self, tmp_path):
+        bill = tmp_path / "sbom.json"
+        bill.write_text('{"components": [{"name": "aiohttp"}], "dependencies": []}')
+        assert vendor_assets.main(["--sbom", str(bill)]) == 0
+        told = json.loads(bill.read_text())
+        found = {one["name"]: one for one in told["components"]}
+        locks = [json.loads((folder / LOCK).read_bytes()) for folder in FOLDERS]
+        parts = [part for lock in locks for part in (lock, *lock.get("built_with", ()))]
+        assert found.keys() == {"aiohttp"} | {part["name"] for part in parts}
+        assert {one["ref"] for one in told["dependencies"]} == {
+            one["bom-ref"] for one in told["components"][1:]
+        }
+        geoman = found["@geoman-io/leaflet-geoman-free"]
+        assert geoman["purl"] == f"pkg:npm/%40geoman-io/leaflet-geoman-free@{geoman['version']}"
+        assert geoman["licenses"] == [{"license": {"id": "MIT"}}]
+        assert re.fullmatch("[0-9a-f]{128}", geoman["hashes"][0]["content"])
+
+    def test_tells_what_only_builds(self):
+        scopes = {one["name"]: one["scope"] for one in vendor_assets.components(vendor())}
+        assert [name for name, scope in scopes.items() if scope == "excluded"] == ["@esbuild/linux-x64"]
+
+
 class TestFaults:
     def test_a_changed_file_is_told(self, copy):
         (copy / "htmx" / "htmx.min.js").write_text("alert(1)")

@@ -189,7 +189,7 @@ class TestLimits:
 
     async def test_counters_in_redis_end_by_themselves(self, water, redis):
         await water.get()
-        (key,) = await redis.keys("tongda:partner:read:*")
+        (key,) = [key async for key in redis.scan_iter("tongda:partner:read:*")]
         assert 0 < await redis.ttl(key) <= 120
 
 

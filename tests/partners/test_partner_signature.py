@@ -158,7 +158,7 @@ class TestReplay:
         headers = water.headers("POST", ALERTS, body) | {"Content-Type": JSON, "Idempotency-Key": "one"}
         for _ in range(20):
             await water.client.post(ALERTS, data=body, headers=headers)
-        (key,) = await redis.keys("tongda:partner:push:*")
+        (key,) = [key async for key in redis.scan_iter("tongda:partner:push:*")]
         assert int(await redis.get(key)) == 1
 
     async def test_a_nonce_is_kept_for_longer_than_its_timestamp_holds(self, water, database, clock):

@@ -13,12 +13,13 @@ from http.client import HTTPConnection
 from urllib.request import urlopen
 
 import pytest
+from aiohttp.web import Application
 from typer import Typer
 from typer.testing import CliRunner
 
 from channels.base import Proof
 from gateway.commands.coverage import coverage
-from gateway.commands.web import web
+from gateway.commands.web import _serving, web
 from gateway.receipts.confirm import make_token
 from tests.conftest import ROOT
 from tests.web.conftest import CALLBACK, CONFIRM
@@ -103,6 +104,14 @@ def call(command, tmp_path, monkeypatch, *arguments: str, **more: str):
     app = Typer()
     app.command()(command)
     return CliRunner().invoke(app, list(arguments))
+
+
+class TestServing:
+    async def test_what_goes_wrong_later_is_not_told_as_a_port_that_is_taken(self, settings):
+        settings.web.port = 0
+        with pytest.raises(TimeoutError):
+            async with _serving(settings, Application(), None):
+                raise TimeoutError
 
 
 class TestCommands:

@@ -11,12 +11,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import web as http
 from redis.asyncio import Redis
 
 from gateway.desk.service import Desk
 from gateway.store.desk import Person
-from gateway.web import callbacks, make_app, make_runner
+from gateway.web import Site, callbacks, make_app, make_runner
 from gateway.web.app import HEADERS_WITHIN
 from tests.desk.conftest import PEOPLE, START, fill, make_office, sent
 
@@ -100,7 +99,7 @@ async def port(settings, database, redis_url, recording, clock, request, monkeyp
         app = make_app(settings, database, redis, recording, clock)
         runner = make_runner(app, headers_within=within)
         await runner.setup()
-        await http.TCPSite(runner, "127.0.0.1", 0, backlog=1_000).start()
+        await Site(runner, "127.0.0.1", 0, backlog=1_000).start()
         yield runner.addresses[0][1]
         await runner.cleanup()
 

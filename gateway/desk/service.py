@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
+import tenacity
 
 from gateway.alerts.findings import Refused
 from gateway.alerts.model import MsgType
@@ -18,7 +19,7 @@ from gateway.desk.steps import SYSTEM, Step, step
 from gateway.store import audit, emergencies, summons
 from gateway.store import desk as store
 from gateway.store.database import AWAY
-from gateway.store.faults import DATABASE_FAULTS
+from gateway.store.faults import DATABASE_FAULTS, took_back
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 
 log = structlog.get_logger(__name__)
+
+_TRIES = 3
+"""Times that a Cancel is planned where the database takes it back for another step."""
 
 
 class Signed(NamedTuple):
@@ -237,7 +241,29 @@ class Desk:
         await leaving.halt(one, cancel)
 
     async def _leave(self, seen: AlertRow, person: str) -> Released:
-        """Send a Cancel whose warning was stopped a step before."""
+        """Send a Cancel whose warning was stopped a step before; tried again where the database took it back.
+
+        What is left to do then is another word than that nothing was done.
+        """
+        try:
+            async for trial in tenacity.AsyncRetrying(
+                retry=tenacity.retry_if_exception(took_back),
+                stop=tenacity.stop_after_attempt(_TRIES),
+                wait=tenacity.wait_random(max=0.2),
+                reraise=True,
+            ):
+                with trial:
+                    return await self._leave_now(seen, person)
+        except DATABASE_FAULTS as error:
+            if not took_back(error):
+                raise
+        raise DeskRefused(
+            "cancel_waits",
+            f"its warning is stopped and alert {seen.id} is approved, but it could not be sent yet: send it",
+            alert=seen.id,
+        )
+
+    async def _leave_now(self, seen: AlertRow, person: str) -> Released:
         async with self._step(person) as one:
             row = await one.hold(seen.id)
             if done := await store.release_of(one.connection, row.id):

@@ -15,12 +15,12 @@ DATABASE_FAULTS: tuple[type[Exception], ...] = (
 )
 
 
-def took_back(error: Exception) -> bool:
+def took_back(error: BaseException) -> bool:
     """Return whether the database took a transaction back for another one: nothing of it was done."""
     return isinstance(_root(error), asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
 
 
-def _root(error: Exception) -> BaseException:
+def _root(error: BaseException) -> BaseException:
     cause = getattr(error, "orig", None) or error
     return cause.__cause__ if isinstance(cause.__cause__, asyncpg.PostgresError) else cause
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncpg
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from gateway.desk import leaving
 from gateway.desk.refused import DeskRefused
@@ -56,6 +58,42 @@ def broken(monkeypatch):
 
     monkeypatch.setattr(leaving, "leave", leave)
     return lambda: monkeypatch.setattr(leaving, "leave", really)
+
+
+@pytest.fixture
+def contended(monkeypatch):
+    """The database takes the first plans of a Cancel back, as it does with one of two that cross."""
+    left, really = [0], leaving.leave
+
+    async def leave(step, office, row):
+        if row.supersedes is not None and left[0]:
+            left[0] -= 1
+            raise DBAPIError("invented", None, asyncpg.DeadlockDetectedError("invented"))
+        return await really(step, office, row)
+
+    monkeypatch.setattr(leaving, "leave", leave)
+    return left
+
+
+class TestTheCancel:
+    async def test_is_planned_again_where_the_database_took_it_back(self, desk, database, contended):
+        row = await sent(desk)
+        cancel = await desk.cancel(row.id, "author")
+        contended[0] = 2
+        assert (await desk.approve(cancel.id, cancel.digest, "first")).alert.state == "released"
+        assert (await standing(database, row))[0] == "cancelled"
+
+    async def test_says_what_is_left_to_do_where_that_did_not_help(self, desk, database, contended):
+        row = await sent(desk)
+        cancel = await desk.cancel(row.id, "author")
+        contended[0] = 99
+        with pytest.raises(DeskRefused, match="stopped") as refused:
+            await desk.approve(cancel.id, cancel.digest, "first")
+        assert refused.value.code == "cancel_waits"
+        assert await standing(database, row) == ("released", "stopped")
+        contended[0] = 0
+        await desk.release(cancel.id, "sender")
+        assert (await standing(database, row))[0] == "cancelled"
 
 
 class TestTheWarning:

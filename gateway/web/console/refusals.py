@@ -147,6 +147,10 @@ WORDS = {
     "hazard.no_event": N_("Say what the warning is of, or choose a hazard of the list."),
     "identifiers": N_("No number is free just now: wait a moment and try again."),
     "nobody": N_("There is nobody to send it to: look at the area and the channels."),
+    "cancel_waits": N_(
+        "Its warning is stopped and alert %(alert)s is approved, but it could not be sent yet: send it from "
+        "its page."
+    ),
     "crowd": N_("It goes to %(count)s people, more than a rule may send to by itself."),
     "unusual.everybody": N_(
         "It goes to everybody who can be reached, %(count)s people: a person approves it."

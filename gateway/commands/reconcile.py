@@ -56,6 +56,8 @@ async def _ask_further(desk: Desk, every: float) -> None:
                 log.warning("nobody signs: the next approver is asked", alert=alert, asked=login, alarm=True)
             for alert in await desk.remind_senders():
                 log.error("nobody sends what is approved", alert=alert, alarm=True)
+            for alert in await desk.remind_cancellers():
+                log.error("a warning is stopped and not cancelled", alert=alert, alarm=True)
             for alert in await desk.remind_cosigners():
                 log.error("nobody signed afterwards", alert=alert, alarm=True)
         except (*DATABASE_FAULTS, *AWAY) as error:

@@ -16,7 +16,7 @@ def progress(state: str, pending: int) -> Progress:
 
     Returns:
         ``sending`` while something is still to be handed over; ``awaiting`` once everything was handed
-        over and receipts may still come; ``stopped`` where an Update or Cancel took its place; ``ended``
+        over and receipts may still come; ``stopped`` where an Update or Cancel takes its place; ``ended``
         once each delivery is settled, or its time and the grace for late receipts are over.
     """
     if state == "closed":

@@ -26,6 +26,8 @@ NOBODY = "nobody_signs"
 """Code of the alarm that everybody was asked."""
 UNSENT = "nobody_sends"
 """Code of the alarm that what was approved does not leave."""
+STOPPED = "stopped_only"
+"""Code of the alarm that a warning is stopped and its Cancel has not left."""
 
 
 class Place(NamedTuple):
@@ -90,6 +92,19 @@ async def call_sender(step: Step, row: AlertRow) -> bool:
     said = f"alert {row.id} is approved and nobody sends it: send it, or call somebody who may"
     await alarms.sound(step.connection, f"alert {row.id}", UNSENT, said, step.now)
     step.record("send_overdue", row.id, digest=row.digest)
+    return True
+
+
+async def call_canceller(step: Step, row: AlertRow) -> bool:
+    """Raise the alarm that a warning is stopped and not cancelled; return whether it was not raised before.
+
+    The caller holds the alert, and so has waited for a Cancel that is just leaving.
+    """
+    if not await store.halted(step.connection, step.now, row.id):
+        return False
+    said = f"alert {row.id} is stopped and not cancelled: send its Cancel, or an Update"
+    await alarms.sound(step.connection, f"alert {row.id}", STOPPED, said, step.now)
+    step.record("cancel_overdue", row.id)
     return True
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gateway.alerts.model import MsgType
 from gateway.desk import leaving, signing
 from gateway.desk.leaving import Released
 from gateway.desk.refused import DeskRefused
@@ -32,11 +31,12 @@ def offered(policy: Policy, row: AlertRow) -> bool:
     return row.state == "submitted" and row.level in policy.emergency.levels
 
 
-async def release(step: Step, office: Office, row: AlertRow, digest: str, reason: str) -> Released:
-    """Sign and send with fewer signatures than needed; where this one is the last, it is no emergency.
+async def sign(step: Step, office: Office, row: AlertRow, digest: str, reason: str) -> Released | None:
+    """Approve with fewer signatures than needed, so that it can be sent in this step or the next one.
 
-    Only the digest that was shown is sent, and the row that stands for the missing signatures is
-    bound to it. A second call returns the release that the first one made.
+    Where this signature is the last one that is needed, it is no emergency. Only the digest that was
+    shown is approved, and the row that stands for the missing signatures is bound to it. Returns the
+    release where there is one already.
     """
     _check_reason(reason)
     await step.may("release", row)
@@ -46,18 +46,12 @@ async def release(step: Step, office: Office, row: AlertRow, digest: str, reason
     standing = await signing.sign(step, office, row, digest)
     if standing.have < standing.need:
         await _write_down(step, row, digest, reason, standing)
-    row = await step.change(row, "approve", approved_at=step.now)
-    return await leaving.leave(step, office, row)
-
-
-async def halt(step: Step, office: Office, row: AlertRow, digest: str, reason: str) -> None:
-    """Stop what :func:`release` is to take back in the step after, where it is a Cancel."""
-    if row.msg_type == MsgType.CANCEL and await check(step, office, row, digest, reason):
-        await leaving.halt(step, row)
+    await step.change(row, "approve", approved_at=step.now)
+    return None
 
 
 async def check(step: Step, office: Office, row: AlertRow, digest: str, reason: str) -> bool:
-    """Refuse what :func:`release` would refuse, and change nothing; return whether it is not sent yet."""
+    """Refuse what :func:`sign` would refuse, and change nothing; return whether it is not sent yet."""
     _check_reason(reason)
     await step.may("release", row)
     if await store.release_of(step.connection, row.id):

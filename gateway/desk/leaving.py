@@ -175,8 +175,8 @@ async def halt(step: Step, cancel: AlertRow) -> None:
     """Stop sending the warning that a Cancel takes back, in a step before the Cancel leaves.
 
     Planning the Cancel takes seconds for many people, and until that is committed no worker would know
-    that it must stop. Where the Cancel then cannot leave, its warning stays stopped, and the alarm that
-    nobody signs or sends the Cancel comes in its time.
+    that it must stop. Where the Cancel then cannot leave, its warning stays stopped, and an alarm says so
+    (:func:`gateway.desk.calling.call_canceller`).
     """
     assert cancel.supersedes is not None
     if await store.stop_release(step.connection, cancel.supersedes):

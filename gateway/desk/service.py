@@ -1,4 +1,7 @@
-"""The desk's steps, one method and one transaction each; see the package docstring."""
+"""The desk's steps, one method and one transaction each, but for Cancels; see the package docstring.
+
+A Cancel that leaves takes two: the first stops its warning, the second sends it.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from gateway.store.database import AWAY
 from gateway.store.faults import DATABASE_FAULTS, took_back
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from gateway.alerts.model import Alert
@@ -269,16 +273,25 @@ class Desk:
             if done := await store.release_of(one.connection, row.id):
                 return Released(done.id, done.reference, {})
             if row.digest != seen.digest:
-                raise signing.stale(row)
+                raise DeskRefused(
+                    "cancel_waits",
+                    f"its warning is stopped, and alert {row.id} was sent back meanwhile: look at it again",
+                    why="sent_back",
+                    alert=row.id,
+                )
             return await leaving.leave(one, self.office, row)
 
     async def release_alone(self, alert_id: int, digest: str, person: str, reason: str) -> Released:
         """Sign and send by the emergency path; another approver signs afterwards (:meth:`cosign`)."""
         async with self._step(person) as one:
-            await emergency.halt(one, self.office, await one.hold(alert_id), digest, reason)
-        async with self._step(person) as one:
             row = await one.hold(alert_id)
-            return await emergency.release(one, self.office, row, digest, reason)
+            if done := await emergency.sign(one, self.office, row, digest, reason):
+                return done
+            row = await one.read(alert_id)
+            if row.msg_type != MsgType.CANCEL:
+                return await leaving.leave(one, self.office, row)
+            await self._halt(one, row)
+        return await self._leave(row, person)
 
     async def cosign(self, alert_id: int, digest: str, person: str) -> None:
         """Sign what one person sent by the emergency path."""
@@ -309,19 +322,21 @@ class Desk:
                     alert=row.id,
                     state=row.state,
                 )
-            if prepared.state != "draft":
+            if prepared.state == "draft":
+                _check_version(prepared, version)
+                prepared = await self._submit_cancel(one, prepared)
+            if prepared.state != "approved" or not self._leaves_at_once(prepared):
                 return prepared
-            _check_version(prepared, version)
-            plan = prepared.plan or {}
-            plan |= {"authors": sorted({*plan["authors"], person})}
-            await store.change_alert(one.connection, prepared.id, author=person, plan=plan)
-            submitted = await submission.submit(one, self.office, await one.read(prepared.id), None)
-            await one.may("cancel", submitted)
-            if submitted.state != "approved" or not self._leaves_at_once(submitted):
-                return submitted
-            await self._halt(one, submitted)
-        await self._leave(submitted, person)
+            await self._halt(one, prepared)
+        await self._leave(prepared, person)
         return (await self.show(prepared.id)).alert
+
+    async def _submit_cancel(self, one: Step, prepared: AlertRow) -> AlertRow:
+        plan = prepared.plan or {}
+        plan |= {"authors": sorted({*plan["authors"], one.actor})}
+        await store.change_alert(one.connection, prepared.id, author=one.actor, plan=plan)
+        submitted = await submission.submit(one, self.office, await one.read(prepared.id), None)
+        return await one.inside("cancel", submitted)
 
     async def withdraw(
         self, alert_id: int, person: str, digest: str | None = None, version: int | None = None
@@ -384,16 +399,24 @@ class Desk:
         async with self.database.begin() as connection:
             await summons.calm(connection, now)
             late = await summons.unsent(connection, now, seconds)
-        return [number for number in late if await self._remind_sender(number)]
+        return [number for number in late if await self._call_out(number, calling.call_sender)]
 
-    async def _remind_sender(self, alert_id: int) -> bool:
+    async def remind_cancellers(self) -> list[int]:
+        """Raise an alarm for each warning that is stopped and not cancelled; safe at any time."""
+        now = self.clock.now()
+        async with self.database.begin() as connection:
+            await summons.calm(connection, now)
+            halted = await summons.halted(connection, now)
+        return [number for number in halted if await self._call_out(number, calling.call_canceller)]
+
+    async def _call_out(self, alert_id: int, call: Callable[[Step, AlertRow], Awaitable[bool]]) -> bool:
         try:
             async with self._step(SYSTEM) as one:
-                return await calling.call_sender(one, await one.hold(alert_id))
+                return await call(one, await one.hold(alert_id))
         except (*DATABASE_FAULTS, *AWAY):
             raise
         except Exception:  # the other alerts must not wait for it
-            log.exception("nobody can be told that it waits to be sent", alert=alert_id, alarm=True)
+            log.exception("nobody can be told what waits for people", alert=alert_id, alarm=True)
             return False
 
     async def remind_cosigners(self) -> list[int]:

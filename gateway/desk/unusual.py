@@ -1,7 +1,8 @@
 """Whether a warning goes to unusually many people, which takes further approvers.
 
-It is compared with what the desk's earlier warnings went to: the live releases of the last year, the
-youngest hundred at most. Cancels are left out, and so are drills and test messages, which are not live.
+It is compared with what the desk's earlier warnings went to: the live ones of the last year, the youngest
+hundred at most, each with the message of it that went to most. Cancels are left out, and so are drills and
+test messages, which are not live.
 Those of the same hazard at a similar level (red and orange, or yellow and blue) count where there are
 enough of them, else all; where there are too few of all, nothing is usual yet. A warning for everybody who
 can be reached, in more than one township, is unusual until one of those hundred went to half as many.

@@ -170,9 +170,12 @@ _UNSENT = "SELECT id, copies FROM deliveries WHERE batch_id = ANY($1::bigint[]) 
 _DONE = "UPDATE batches SET state = 'done', token = token + 1, owner = NULL WHERE id = ANY($1::bigint[])"
 
 # A release closes when nothing is on its way any more: each delivery settled, or its time and the grace over.
+# One that was stopped for a Cancel which has not left stays stopped: somebody must still do something.
 _CLOSE = """
 UPDATE releases AS r SET state = 'closed', closed_at = now()
 WHERE r.state <> 'closed'
+  AND NOT (r.state = 'stopped'
+           AND EXISTS (SELECT FROM alerts AS a WHERE a.id = r.alert_id AND a.state = 'released'))
   AND NOT EXISTS (SELECT FROM batches AS b WHERE b.release_id = r.id AND b.state <> 'done')
   AND (r.expires + make_interval(secs => $1) < now()
        OR NOT EXISTS (SELECT FROM counters AS c

@@ -138,14 +138,29 @@ _UNSENT = text(
     """
 )
 
+# An Update and a Cancel that leave end the alert with the release that they stop.
+_HALTED = text(
+    """
+    SELECT a.id FROM releases AS r JOIN alerts AS a ON a.id = r.alert_id
+    WHERE r.state = 'stopped' AND a.state = 'released' AND a.expires > :now
+      AND (CAST(:alert AS bigint) IS NULL OR a.id = :alert)
+      AND NOT EXISTS (
+        SELECT FROM alarms AS m
+        WHERE m.subject = 'alert ' || a.id AND m.code = 'stopped_only' AND m.cleared_at IS NULL)
+    ORDER BY a.id
+    """
+)
+
 _CALMED = text(
     """
     UPDATE alarms AS m SET cleared_at = :now
-    WHERE m.cleared_at IS NULL AND m.code IN ('approver_silent', 'nobody_signs', 'nobody_sends')
+    WHERE m.cleared_at IS NULL
+      AND m.code IN ('approver_silent', 'nobody_signs', 'nobody_sends', 'stopped_only')
       AND NOT EXISTS (
         SELECT FROM alerts AS a
         WHERE m.subject = 'alert ' || a.id AND a.expires > :now AND CASE m.code
             WHEN 'nobody_sends' THEN a.state = 'approved' AND a.approved_at < m.raised_at
+            WHEN 'stopped_only' THEN a.state = 'released'
             ELSE a.state = 'submitted' AND a.submitted_at <= m.raised_at END)
     """
 )
@@ -203,6 +218,11 @@ async def unsent(
     return list((await connection.execute(_UNSENT, values)).scalars())
 
 
+async def halted(connection: AsyncConnection, now: datetime, alert_id: int | None = None) -> list[int]:
+    """Return warnings that are stopped and neither cancelled nor updated, without an open alarm."""
+    return list((await connection.execute(_HALTED, {"now": now, "alert": alert_id})).scalars())
+
+
 async def waiting(connection: AsyncConnection, login: str, now: datetime) -> list[Waiting]:
     """Return what waits for signatures or for its release, the most urgent first."""
     rows = await connection.execute(_WAITING, {"login": login, "now": now})
@@ -210,5 +230,5 @@ async def waiting(connection: AsyncConnection, login: str, now: datetime) -> lis
 
 
 async def calm(connection: AsyncConnection, now: datetime) -> int:
-    """Close the alarms about silent approvers and senders of what no longer waits; return how many."""
+    """Close the alarms about what no longer waits for a signature, a release or a Cancel; return how many."""
     return (await connection.execute(_CALMED, {"now": now})).rowcount

@@ -64,23 +64,26 @@ _MORE = text(
 async def earlier(
     connection: AsyncConnection, since: datetime, most: int, kind: Kind | None = None
 ) -> Earlier | None:
-    """Return what the youngest live releases since a time went to, Cancels left out; None without any.
+    """Return what the youngest live warnings since a time went to; None without any.
+
+    Of a warning that was updated the widest message counts, and its Cancel does not.
 
     Args:
         connection: The caller's transaction.
-        since: Releases before this time do not count.
+        since: Messages that were released before this time do not count.
         most: No more than so many count, the youngest.
         kind: Only these warnings; otherwise all of them.
     """
     alike = true() if kind is None else (alerts.c.hazard == kind.hazard) & alerts.c.level.in_(kind.levels)
     youngest = (
-        select(target_lists.c.count)
+        select(func.max(target_lists.c.count).label("count"))
         .select_from(releases)
         .join(alerts, alerts.c.id == releases.c.alert_id)
         .join(target_lists, target_lists.c.id == releases.c.target_list_id)
         .where(releases.c.mode == "live", releases.c.released_at >= since, alerts.c.msg_type != "Cancel")
         .where(alike)
-        .order_by(releases.c.id.desc())
+        .group_by(releases.c.warning_id)
+        .order_by(func.max(releases.c.id).desc())
         .limit(most)
         .subquery()
     )

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from gateway.desk import leaving
 from gateway.desk.refused import DeskRefused
 from gateway.desk.service import Desk
-from gateway.store import alarms, audit
+from gateway.store import alarms, audit, dispatch
 from gateway.store.tables import alerts, releases
 
 from .conftest import make_office, sent
@@ -30,6 +30,11 @@ async def steps_of(database, row) -> list[str]:
     async with database.begin() as connection:
         assert (await audit.verify(connection)).broken_at is None
         return [one.action for one in await audit.show(connection, f"alert {row.id}")]
+
+
+async def codes(database, row) -> list[str]:
+    async with database.begin() as connection:
+        return [one.code for one in await alarms.standing(connection, f"alert {row.id}")]
 
 
 @pytest.fixture
@@ -130,6 +135,18 @@ class TestTheWarning:
         assert (await quick.cancel(row.id, "author")).state == "released"
         assert seen == [("released", "stopped")]
 
+    async def test_is_taken_back_by_a_second_click_where_the_first_only_stopped_it(
+        self, desk, database, clock, tmp_path, broken
+    ):
+        quick = Desk(database, clock, make_office(f"{LEVELS}[cancel]\napprovers = 0\n", tmp_path))
+        row = await sent(quick)
+        with pytest.raises(RuntimeError):
+            await quick.cancel(row.id, "author")
+        assert await standing(database, row) == ("released", "stopped")
+        broken()
+        assert (await quick.cancel(row.id, "author")).state == "released"
+        assert (await standing(database, row))[0] == "cancelled"
+
     async def test_is_stopped_before_a_cancel_that_one_person_sends_alone(
         self, desk, database, clock, tmp_path, seen
     ):
@@ -167,12 +184,42 @@ class TestTheWarning:
             await desk.approve(cancel.id, cancel.digest, "first")
         assert await standing(database, row) == ("released", "stopped")
         assert (await desk.show(cancel.id)).alert.state == "approved"
-        clock.advance(3600)
-        assert await desk.remind_senders() == [cancel.id]
-        async with database.begin() as connection:
-            told = await alarms.standing(connection, f"alert {cancel.id}")
-        assert [one.code for one in told] == ["nobody_sends"]
+        assert await desk.remind_cancellers() == [row.id]
+        assert await desk.remind_cancellers() == []
+        assert await codes(database, row) == ["stopped_only"]
         broken()
         assert (await desk.approve(cancel.id, cancel.digest, "first")).alert.state == "released"
         assert (await standing(database, row))[0] == "cancelled"
         assert (await steps_of(database, row)).count("stop") == 1
+        assert await desk.remind_cancellers() == []
+        assert await codes(database, row) == []
+
+    async def test_keeps_its_alarm_though_the_cancel_is_sent_back_and_nothing_of_it_is_on_its_way(
+        self, desk, database, clock, broken
+    ):
+        row = await sent(desk)
+        cancel = await desk.cancel(row.id, "author")
+        with pytest.raises(RuntimeError):
+            await desk.approve(cancel.id, cancel.digest, "first")
+        await desk.reject(cancel.id, cancel.digest, "second", "虚构：预警没有错")
+        async with database.raw() as connection:
+            await connection.execute("UPDATE batches SET state = 'done'")
+            await connection.execute("UPDATE counters SET state = 4")
+            await dispatch.close_settled(connection, 0)
+        assert await desk.remind_cancellers() == [row.id]
+        assert await standing(database, row) == ("released", "stopped")
+        broken()
+        again = await desk.cancel(row.id, "author")
+        await desk.approve(again.id, again.digest, "first")
+        assert await desk.remind_cancellers() == []
+        assert await codes(database, row) == []
+
+    async def test_loses_its_alarm_when_it_is_over(self, desk, database, clock, broken):
+        row = await sent(desk)
+        cancel = await desk.cancel(row.id, "author")
+        with pytest.raises(RuntimeError):
+            await desk.approve(cancel.id, cancel.digest, "first")
+        assert await desk.remind_cancellers() == [row.id]
+        clock.advance(7 * 3600)
+        assert await desk.remind_cancellers() == []
+        assert await codes(database, row) == []

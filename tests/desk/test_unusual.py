@@ -242,6 +242,15 @@ class TestWhatIsUsual:
             await desk.approve(taken_back.id, taken_back.digest, "first")
         assert "usual" not in (await ready(desk, **wide())).plan
 
+    async def test_a_warning_with_four_updates_is_one(self, desk):
+        row = await sent(desk)
+        for _ in range(4):
+            newer = await desk.update(row.id, "author")
+            row = await desk.submit(newer.id, "author")
+            await desk.approve(row.id, row.digest, "first")
+            await desk.release(row.id, "sender")
+        assert "usual" not in (await ready(desk, **wide())).plan
+
     async def test_what_left_more_than_a_year_ago_does_not_count(self, desk, database):
         await five(desk)
         for at, counted in ((START - timedelta(days=365), True), (START - timedelta(days=366), False)):

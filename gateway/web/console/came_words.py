@@ -229,6 +229,7 @@ ALARMS = {
     "approver_silent": N_("Not signed in time"),
     "nobody_signs": N_("Nobody left to ask"),
     "nobody_sends": N_("Approved and not sent"),
+    "stopped_only": N_("Stopped and not cancelled"),
     "cosignature_due": N_("Signature owed afterwards"),
     "cosignature_overdue": N_("Signature overdue"),
     "certificate_ends": N_("Signing certificate ends"),

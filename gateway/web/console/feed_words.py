@@ -46,6 +46,7 @@ SENTENCES = (
     N_("%(person)s did not sign alert %(alert)s in time: %(other)s is asked"),
     N_("alert %(alert)s waits for approval and there is nobody else to ask: call somebody who may sign"),
     N_("alert %(alert)s is approved and nobody sends it: send it, or call somebody who may"),
+    N_("alert %(alert)s is stopped and not cancelled: send its Cancel, or an Update"),
     N_("nobody has signed alert %(alert)s afterwards, which %(person)s sent on one signature"),
     N_("alert %(alert)s was sent on the signature of %(person)s: another approver signs it afterwards"),
     N_("a person of the desk tests a channel with the own address"),

@@ -66,7 +66,7 @@ PROOFS = {
 PROGRESS = {
     "sending": N_("Being sent"),
     "awaiting": N_("All handed over, receipts awaited"),
-    "stopped": N_("Stopped: updated or cancelled"),
+    "stopped": N_("Sending stopped"),
     "ended": N_("Sending ended"),
 }
 """How far the sending of a release is, as :func:`gateway.coverage.progress.progress` tells it."""

@@ -148,9 +148,9 @@ class Live:
         self._measured = -1
 
     def join(self, listener: Listener) -> None:
-        """Begin to serve a page: at once with a beat, and with all the rest from the next look that begins.
+        """Begin to serve a page: at once with a beat, and whole from the next look that begins.
 
-        What was read last may be older than the page that comes, and would undo what it shows.
+        What was read before may be older than the page that comes, and would undo what it shows.
         """
         listener.put("beat", self._beat())
         self._looks = 0

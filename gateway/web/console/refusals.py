@@ -151,6 +151,9 @@ WORDS = {
         "Its warning is stopped and alert %(alert)s is approved, but it could not be sent yet: send it from "
         "its page."
     ),
+    "cancel_waits.sent_back": N_(
+        "Its warning is stopped, and the Cancel was sent back meanwhile: look at it again."
+    ),
     "crowd": N_("It goes to %(count)s people, more than a rule may send to by itself."),
     "unusual.everybody": N_(
         "It goes to everybody who can be reached, %(count)s people: a person approves it."
@@ -252,6 +255,7 @@ ALARMS = {
     "approver_silent": N_("Nobody has signed %(subject)s in time: the next approver was asked."),
     "nobody_signs": N_("%(subject)s waits for approval and everybody was asked: call somebody."),
     "nobody_sends": N_("%(subject)s is approved and nobody sends it: send it, or call somebody who may."),
+    "stopped_only": N_("%(subject)s is stopped and not cancelled: send its Cancel, or an Update."),
     "cosignature_due": N_("%(subject)s was sent on one signature: another approver signs it afterwards."),
     "cosignature_overdue": N_("%(subject)s was sent on one signature, and nobody signed it in time."),
 }

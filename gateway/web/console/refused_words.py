@@ -35,6 +35,12 @@ WRITTEN = {
     "alert %(alert)s is %(state)s: it waits for nobody's approval": "state.not_waiting",
     "alert %(alert)s is %(state)s: only a released one can be cancelled": "state.not_released",
     "not sent: alert %(alert)s is %(state)s": "state.not_sent",
+    "its warning is stopped and alert %(alert)s is approved, but it could not be sent yet: send it": (
+        "cancel_waits"
+    ),
+    "its warning is stopped, and alert %(alert)s was sent back meanwhile: look at it again": (
+        "cancel_waits.sent_back"
+    ),
     "alert %(alert)s is a Cancel: draft a new warning instead": "state.is_cancel",
     "alert %(alert)s ended at %(ended)s: its author gives it a later end": "expired",
     (

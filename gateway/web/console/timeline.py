@@ -48,6 +48,7 @@ ACTIONS = {
     "cosign": N_("Signed it afterwards"),
     "cosign_overdue": N_("The signature afterwards is overdue"),
     "send_overdue": N_("Approved and not sent"),
+    "cancel_overdue": N_("Stopped and not cancelled"),
     "release_by_rule": N_("Released it by rule"),
     "escalate": N_("Asked the next approver"),
     "consultation": N_("Noted a consultation"),

@@ -326,7 +326,7 @@ class TestTheCancel:
         cancel = (await desk.show(alert.id)).cancel
         await desk.approve(cancel.id, cancel.digest, "first")
         page = text_of((await browser.get(f"/releases/{sent.id}")).text)
-        assert "Stopped: updated or cancelled" in page
+        assert "Sending stopped" in page
         assert "Release of the Cancel" in page
 
     async def test_is_refused_to_those_who_may_not(self, visitor, released, desk):

@@ -20,6 +20,7 @@ async def test_a_part_that_fails_keeps_no_other_from_its_work(database_url, redi
         reconciler = Reconciler(database, redis_url)
         async with database.raw() as connection:
             await connection.execute("UPDATE releases SET state = 'stopped'")
+            await connection.execute("UPDATE alerts SET state = 'cancelled'")
         monkeypatch.setattr(reconciler, part, broken)
         with pytest.raises(RuntimeError):
             await reconciler.sweep()

@@ -458,11 +458,15 @@ class TestRaces:
 
 
 class Storm:
-    """Fifty people click until an alert is sent, and each edit comes after some of their answers."""
+    """Fifty people click until an alert is sent, and each edit comes after some of their answers.
+
+    Their first clicks wait for the first edit, and name what was there before or is there then.
+    """
 
     def __init__(self, desk, row, browsers, told, chance) -> None:
         self.desk, self.row, self.browsers, self.told, self.chance = desk, row, browsers, told, chance
         self.answers, self.done, self.answered = 0, False, asyncio.Condition()
+        self.edited = asyncio.Event()
 
     async def blow(self) -> None:
         clicks = (self._click(login, number) for number in range(25) for login in self.browsers)
@@ -471,6 +475,7 @@ class Storm:
     async def _click(self, login: str, number: int) -> None:
         while not self.done:
             seen = (await self.desk.show(self.row.id)).alert
+            await self.edited.wait()
             self.done = seen.state == "released"
             digest = seen.digest if seen.digest and number % 3 else self.row.digest
             form = {"digest": digest, "then": "send"}
@@ -484,7 +489,7 @@ class Storm:
 
     async def _edit(self) -> None:
         for number in range(4):
-            after = self.answers + self.chance.choice((0, 1, 1, 2, 3, 5, 60))
+            after = self.answers + (self.chance.choice((0, 1, 1, 2, 3, 5, 60)) if number else 0)
             async with self.answered:
                 await self.answered.wait_for(lambda after=after: self.done or self.answers >= after)
             try:
@@ -495,4 +500,5 @@ class Storm:
                 self.told["edits too late"] += 1
                 return
             await self.desk.submit(self.row.id, "writer")
+            self.edited.set()
             self.told["edits"] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.alerts.model import Alert, MsgType
-from gateway.desk.calling import UNSENT
+from gateway.desk.calling import STOPPED, UNSENT
 from gateway.desk.compose import NOTHING
 from gateway.desk.emergency import DUE, OVERDUE
 from gateway.desk.incoming import from_source
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from gateway.store.desk import AlertRow
     from gateway.store.incoming import IncomingRow
 
-OWED = (DUE, OVERDUE, UNSENT)
-"""Codes of alarms that stand until another approver has signed, or somebody has sent."""
+OWED = (DUE, OVERDUE, UNSENT, STOPPED)
+"""Codes of alarms that stand until somebody has done what they ask for: signed, sent or taken back."""
 OPEN = ("inbox", "held", "quarantined", "stored")
 """States in which a person may still decide about a message."""
 

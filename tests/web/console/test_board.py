@@ -149,6 +149,22 @@ class TestWaiting:
             query = select(audit.c.actor).where(audit.c.action == "see_alarm")
             assert list((await connection.execute(query)).scalars()) == ["author"]
 
+    @pytest.mark.parametrize(
+        "code", ["cosignature_due", "cosignature_overdue", "nobody_sends", "stopped_only"]
+    )
+    async def test_an_alarm_that_asks_for_a_step_stands_until_it_is_taken(
+        self, visitor, database, clock, code
+    ):
+        async with database.begin() as connection:
+            await alarms.sound(connection, "alert 7", code, "invented", clock.now())
+            number = (await alarms.standing(connection, "alert 7"))[0].id
+        browser = await visitor("author")
+        page = await browser.get("/")
+        assert "/seen" not in page.text
+        assert (await browser.post(f"/board/alarms/{number}/seen")).status == 422
+        async with database.begin() as connection:
+            assert [one.code for one in await alarms.standing(connection, "alert 7")] == [code]
+
     async def test_alarms_speak_the_readers_language(self, visitor, database, clock):
         told = (
             ("alert 7", "nobody_signs", "alert 7 waits for approval and there is nobody else to ask: call"),

@@ -80,6 +80,15 @@ def contended(monkeypatch):
     return left
 
 
+async def stopped_only(desk):
+    """A warning that is stopped, and its Cancel, which was approved and did not leave."""
+    row = await sent(desk)
+    cancel = await desk.cancel(row.id, "author")
+    with pytest.raises(RuntimeError):
+        await desk.approve(cancel.id, cancel.digest, "first")
+    return row, cancel
+
+
 class TestTheCancel:
     async def test_is_planned_again_where_the_database_took_it_back(self, desk, database, contended):
         row = await sent(desk)
@@ -176,12 +185,9 @@ class TestTheWarning:
         assert seen == []
 
     async def test_stays_stopped_where_the_cancel_cannot_leave_and_an_alarm_says_so(
-        self, desk, database, clock, broken
+        self, desk, database, broken
     ):
-        row = await sent(desk)
-        cancel = await desk.cancel(row.id, "author")
-        with pytest.raises(RuntimeError):
-            await desk.approve(cancel.id, cancel.digest, "first")
+        row, cancel = await stopped_only(desk)
         assert await standing(database, row) == ("released", "stopped")
         assert (await desk.show(cancel.id)).alert.state == "approved"
         assert await desk.remind_cancellers() == [row.id]
@@ -195,12 +201,9 @@ class TestTheWarning:
         assert await codes(database, row) == []
 
     async def test_keeps_its_alarm_though_the_cancel_is_sent_back_and_nothing_of_it_is_on_its_way(
-        self, desk, database, clock, broken
+        self, desk, database, broken
     ):
-        row = await sent(desk)
-        cancel = await desk.cancel(row.id, "author")
-        with pytest.raises(RuntimeError):
-            await desk.approve(cancel.id, cancel.digest, "first")
+        row, cancel = await stopped_only(desk)
         await desk.reject(cancel.id, cancel.digest, "second", "虚构：预警没有错")
         async with database.raw() as connection:
             await connection.execute("UPDATE batches SET state = 'done'")
@@ -214,11 +217,9 @@ class TestTheWarning:
         assert await desk.remind_cancellers() == []
         assert await codes(database, row) == []
 
-    async def test_loses_its_alarm_when_it_is_over(self, desk, database, clock, broken):
-        row = await sent(desk)
-        cancel = await desk.cancel(row.id, "author")
-        with pytest.raises(RuntimeError):
-            await desk.approve(cancel.id, cancel.digest, "first")
+    @pytest.mark.usefixtures("broken")
+    async def test_loses_its_alarm_when_it_is_over(self, desk, database, clock):
+        row, _ = await stopped_only(desk)
         assert await desk.remind_cancellers() == [row.id]
         clock.advance(7 * 3600)
         assert await desk.remind_cancellers() == []
